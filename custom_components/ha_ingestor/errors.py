@@ -1,0 +1,160 @@
+"""The errors that cross a room's border.
+
+```
+IngestorError
+  StoreError                     anything that InfluxDB or the way to it answers
+    StoreUnavailableError          try again later (connection, 429, 5xx)
+      StoreHostUnknownError          the name does not resolve
+      StoreRefusedError              nobody listens there
+      StoreTlsError                  certificate or protocol not accepted
+      StoreTimeoutError              no answer in time
+    StoreAuthError                 401: user, password or token refused
+    StorePermissionError           403: known, but not allowed to do this
+    StoreMissingError              404: database, bucket or organization missing
+      StoreOrganizationMissingError  2.x: the organization, not the bucket
+    BatchTooLargeError             413: send less at a time
+    BatchRejectedError             400, 422: at least one line is bad
+    StoreProtocolError             it answers, but not as an InfluxDB does
+    StoreVersionError              an InfluxDB, but of another generation
+    StoreQueryError                a query was understood and failed
+    StoreUnsupportedError          this generation cannot do that
+  DiskBufferError
+    BufferUnusableError            folder not writable, or a newer version's file
+    BufferFullError                the disk has no room
+    BufferCorruptError             the file is damaged: move it aside, start clean
+```
+
+Mapping happens once, at the border: no error of a library crosses it.
+No message holds a secret.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class IngestorError(Exception):
+    """Base of all errors of this integration."""
+
+
+class StoreError(IngestorError):
+    """InfluxDB, or the way to it, refused something."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be reached or is busy: keep the batch, try later."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        """Keep what the server asked for; seconds, None if it did not ask."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreHostUnknownError(StoreUnavailableError):
+    """The host name does not resolve."""
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """The host refused the connection."""
+
+
+class StoreTlsError(StoreUnavailableError):
+    """The TLS handshake failed, most often because of the certificate."""
+
+
+class StoreTimeoutError(StoreUnavailableError):
+    """The host did not answer in time."""
+
+
+class StoreAuthError(StoreError):
+    """The credentials are refused."""
+
+
+class StoreRight(StrEnum):
+    """What credentials may be allowed to do."""
+
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+    CREATE = "create"  # databases and buckets
+
+
+class StorePermissionError(StoreError):
+    """The credentials are known but lack a permission."""
+
+    def __init__(self, message: str, *, right: StoreRight | None = None) -> None:
+        """Keep which right is missing; None where it is not known."""
+        super().__init__(message)
+        self.right = right
+
+
+class StoreMissingError(StoreError):
+    """The database, bucket, retention policy or organization does not exist."""
+
+
+class StoreOrganizationMissingError(StoreMissingError):
+    """The organization does not exist, or the token may not see it."""
+
+
+class BatchTooLargeError(StoreError):
+    """The request is larger than the server or a proxy accepts."""
+
+
+class BatchRejectedError(StoreError):
+    """The server refused at least one line and will refuse it again."""
+
+    def __init__(
+        self, reason: str, *, bad_lines: Mapping[int, str] | None = None
+    ) -> None:
+        """Keep the server's words.
+
+        Args:
+            reason: The server's own words.
+            bad_lines: Zero-based line number to reason, where the server names
+                every bad line and has written all others. None where it does not.
+        """
+        super().__init__(reason)
+        self.reason = reason
+        self.bad_lines = bad_lines
+
+
+class StoreProtocolError(StoreError):
+    """What answers is not an InfluxDB, or garbage came back."""
+
+
+class StoreVersionError(StoreError):
+    """The server is an InfluxDB of another generation than expected."""
+
+    def __init__(self, message: str, *, expected: str, found: str) -> None:
+        """Keep both generations: "1", "2" or "3"."""
+        super().__init__(message)
+        self.expected = expected
+        self.found = found
+
+
+class StoreQueryError(StoreError):
+    """The server understood a query and could not run it."""
+
+
+class StoreUnsupportedError(StoreError):
+    """This generation of InfluxDB has no such function."""
+
+
+class DiskBufferError(IngestorError):
+    """The buffer on disk failed."""
+
+
+class BufferUnusableError(DiskBufferError):
+    """The buffer cannot be opened at all."""
+
+
+class BufferFullError(DiskBufferError):
+    """The disk has no room for the batch."""
+
+
+class BufferCorruptError(DiskBufferError):
+    """The file of the buffer is damaged."""
+
+    def __init__(self, message: str, *, generation: int) -> None:
+        """Remember which file it was: another thread may have replaced it by now."""
+        super().__init__(message)
+        self.generation = generation
