@@ -1,0 +1,1 @@
+"""From point to disk to InfluxDB, and back: the data plane."""

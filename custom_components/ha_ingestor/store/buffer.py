@@ -1,0 +1,69 @@
+"""The contract of the durable queue between encoder and sender."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+# Takes a list of records over; bounded, and never blocks for long.
+type RecordSink = Callable[[list[Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Points claimed together; they stay in the buffer until the batch ends.
+
+    Attributes:
+        row_ids: Rows of the buffer that the batch is made of, oldest first.
+        body: Line protocol, gzip-compressed.
+        point_count: Lines in the body.
+        oldest_ns: When the oldest row was added; Unix time.
+    """
+
+    row_ids: Sequence[int]
+    body: bytes
+    point_count: int
+    oldest_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A line that no server will take, with the reason.
+
+    Attributes:
+        line: Line protocol.
+        reason: The server's words, or ours where it never got there.
+    """
+
+    line: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BufferSize:
+    """How much waits."""
+
+    point_count: int
+    byte_count: int
+    oldest_ns: int | None
+
+
+class Buffer(Protocol):
+    """Durable, bounded, first in first out.
+
+    `add` and the claiming side may run on two threads, one each.
+    """
+
+    def add(self, lines: bytes, point_count: int, newest_ns: int) -> int:
+        """Store lines durably; returns how many older points had to go for them."""
+
+    def begin_batch(self, max_points: int, max_bytes: int) -> Batch | None:
+        """Claim the oldest points; the same ones again until the batch has ended."""
+
+    def end_batch(self, batch: Batch, dead_letters: Iterable[DeadLetter] = ()) -> int:
+        """Remove a batch; returns how many old dead letters had to go."""
+
+    def keep_batch(self, batch: Batch) -> None:
+        """Give a claimed batch back, to be claimed again later."""
+
+    def size(self) -> BufferSize:
+        """Return how much waits."""

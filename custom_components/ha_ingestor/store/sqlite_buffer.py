@@ -1,0 +1,472 @@
+"""The durable queue: compressed batches in an SQLite file in WAL mode.
+
+The encoder thread adds, the sender thread claims and ends; each has a connection
+of its own. What is committed survives kill -9; with `synchronous=FULL` also a
+power cut.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+import sqlite3
+import threading
+import time
+from typing import Final, override
+import zlib
+
+from ..errors import (
+    BufferCorruptError,
+    BufferFullError,
+    BufferUnusableError,
+    DiskBufferError,
+)
+from .buffer import Batch, Buffer, BufferSize, DeadLetter
+from .schema import SCHEMA_VERSION, create_tables, migrate
+
+# gzip's header; level 1 is an eighth of the text already, more costs more than
+# the network.
+_GZIP_WBITS: Final = 31
+GZIP_LEVEL: Final = 1
+# Small pages: at a few events a second a commit writes one or two pages, and an
+# SD card wears with every one.
+_PAGE_BYTES: Final = 1024
+# Key, times and counts of a row beside its body.
+_ROW_OVERHEAD_BYTES: Final = 48
+# Dead letters are for a person to look at; more than this nobody reads.
+MAX_DEAD_LETTERS: Final = 10_000
+# One drop makes room for a while, so that a full buffer does not delete at every add.
+_DROP_FRACTION: Final = 0.01
+# Free pages worth giving back to the file system.
+_VACUUM_PAGES: Final = 1_024
+# The other thread's transaction takes milliseconds.
+_BUSY_TIMEOUT_S: Final = 10.0
+_MAX_ROWS_PER_BATCH: Final = 2_000
+
+
+class _Role(StrEnum):
+    ADD = "add"
+    CLAIM = "claim"
+
+
+def compress(body: bytes) -> bytes:
+    """Return a body as one gzip member."""
+    return zlib.compress(body, GZIP_LEVEL, _GZIP_WBITS)
+
+
+def decompress(body: bytes) -> bytes:
+    """Return what `compress` was given."""
+    return zlib.decompress(body, _GZIP_WBITS)
+
+
+class SqliteBuffer(Buffer):
+    """The queue of one hub, and its dead letters.
+
+    Args:
+        path: The file; `-wal` and `-shm` stand beside it while it is open.
+        max_bytes: Bound of what waits; beyond it the oldest points go.
+        is_full_sync: Wait for the disk at every commit.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, is_full_sync: bool) -> None:
+        """Keep the settings; `open` does the work."""
+        self.path = path
+        self.max_bytes = max_bytes
+        self._is_full_sync = is_full_sync
+        # Guards the counters, for an instant each.
+        self._lock = threading.Lock()
+        # Held while SQLite works, so that a damaged file can be replaced safely.
+        self._io_lock = threading.RLock()
+        self._generation = 0
+        self._connections: dict[_Role, sqlite3.Connection] = {}
+        self._point_count = 0
+        self._byte_count = 0
+        self._oldest_ns: int | None = None
+        self._claimed_id = 0
+        self.newest_ns: int | None = None
+        self.dead_letter_count = 0
+        self.moved_aside: Path | None = None
+
+    def open(self) -> None:
+        """Open or make the file.
+
+        A damaged file is moved aside and a clean one started.
+
+        Raises:
+            BufferUnusableError: The folder cannot be written, or the file comes
+                from a newer version.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._translated():
+                self._open()
+        except BufferCorruptError:
+            self._move_aside()
+            try:
+                with self._translated():
+                    self._open()
+            except DiskBufferError as err:
+                raise BufferUnusableError(str(err)) from err
+        except BufferUnusableError:
+            self.close()
+            raise
+        except (OSError, DiskBufferError) as err:
+            self.close()
+            raise BufferUnusableError(str(err)) from err
+
+    def _open(self) -> None:
+        connection = self._connect(_Role.ADD)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise BufferUnusableError(
+                f"{self.path.name} was made by a newer version of this integration"
+            )
+        if version == 0:
+            create_tables(connection)
+        else:
+            migrate(connection, version)
+        self._connect(_Role.CLAIM)
+        self._count(connection)
+
+    def _connect(self, role: _Role) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            # Made here, used by one thread, closed after that has ended.
+            check_same_thread=False,
+        )
+        self._connections[role] = connection
+        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("PRAGMA journal_mode=WAL")
+        sync = "FULL" if self._is_full_sync else "NORMAL"
+        connection.execute(f"PRAGMA synchronous={sync}")
+        return connection
+
+    def _count(self, connection: sqlite3.Connection) -> None:
+        """Learn what a former run has left."""
+        points, rows, stored, newest, oldest = connection.execute(
+            "SELECT TOTAL(point_count), COUNT(*), TOTAL(LENGTH(body)),"
+            " MAX(newest_ns), MIN(added_ns) FROM batch"
+        ).fetchone()
+        self._point_count = int(points)
+        self._byte_count = int(stored) + rows * _ROW_OVERHEAD_BYTES
+        self._oldest_ns = oldest
+        saved = self._load(connection, "newest_ns")
+        known = [ns for ns in (newest, saved) if ns is not None]
+        self.newest_ns = max(known) if known else None
+        (self.dead_letter_count,) = connection.execute(
+            "SELECT COUNT(*) FROM dead_letter"
+        ).fetchone()
+        self._claimed_id = 0
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the library's errors into ours."""
+        try:
+            yield
+        except sqlite3.Error as err:
+            code = getattr(err, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise BufferCorruptError(str(err), generation=self._generation) from err
+            if code == sqlite3.SQLITE_FULL:
+                raise BufferFullError(str(err)) from err
+            raise DiskBufferError(str(err)) from err
+
+    def _connection(self, role: _Role) -> sqlite3.Connection:
+        try:
+            return self._connections[role]
+        except KeyError:
+            raise DiskBufferError("The buffer is closed") from None
+
+    @contextmanager
+    def _transaction(self, role: _Role) -> Iterator[sqlite3.Connection]:
+        with self._io_lock, self._translated():
+            connection = self._connection(role)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @override
+    def add(self, lines: bytes, point_count: int, newest_ns: int) -> int:
+        r"""Compress and store lines; encoder thread only.
+
+        Args:
+            lines: Line protocol, lines joined by `\n`.
+            point_count: How many they are.
+            newest_ns: Time of the newest event among them.
+
+        Returns:
+            How many older points had to go to stay within the bound.
+
+        Raises:
+            BufferFullError: The disk is full; nothing was stored.
+            BufferCorruptError: The file is damaged.
+            DiskBufferError: Any other failure of the disk.
+        """
+        body = compress(lines)
+        added_ns = time.time_ns()
+        row_bytes = len(body) + _ROW_OVERHEAD_BYTES
+        with self._transaction(_Role.ADD) as connection:
+            dropped, freed = self._make_room(connection, row_bytes)
+            connection.execute(
+                "INSERT INTO batch (added_ns, newest_ns, point_count, raw_bytes, body)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (added_ns, newest_ns, point_count, len(lines), body),
+            )
+        with self._lock:
+            self._point_count += point_count - dropped
+            self._byte_count += row_bytes - freed
+            if self._oldest_ns is None:
+                self._oldest_ns = added_ns
+            if self.newest_ns is None or newest_ns > self.newest_ns:
+                self.newest_ns = newest_ns
+        return dropped
+
+    def _make_room(
+        self, connection: sqlite3.Connection, needed: int
+    ) -> tuple[int, int]:
+        """Drop the oldest rows that are not on their way; returns points, bytes."""
+        with self._lock:
+            excess = self._byte_count + needed - self.max_bytes
+            claimed_id = self._claimed_id
+        if excess <= 0:
+            return 0, 0
+        wanted = max(excess, int(self.max_bytes * _DROP_FRACTION))
+        points = freed = last_id = 0
+        for row_id, point_count, body_bytes in connection.execute(
+            "SELECT id, point_count, LENGTH(body) FROM batch WHERE id > ? ORDER BY id",
+            (claimed_id,),
+        ):
+            points += point_count
+            freed += body_bytes + _ROW_OVERHEAD_BYTES
+            last_id = row_id
+            if freed >= wanted:
+                break
+        connection.execute(
+            "DELETE FROM batch WHERE id > ? AND id <= ?", (claimed_id, last_id)
+        )
+        return points, freed
+
+    @override
+    def begin_batch(self, max_points: int, max_bytes: int) -> Batch | None:
+        """Claim the oldest points; sender thread only.
+
+        Small rows are joined into one body and compressed anew as one gzip member:
+        a server that reads only the first of several would lose the rest silently.
+
+        Args:
+            max_points: At most so many, unless a single row has more.
+            max_bytes: At most so many bytes of line protocol, likewise.
+
+        Returns:
+            None if nothing waits.
+        """
+        row_ids: list[int] = []
+        bodies: list[bytes] = []
+        points = raw_bytes = oldest_ns = 0
+        with self._io_lock, self._translated():
+            rows = self._connection(_Role.CLAIM).execute(
+                "SELECT id, added_ns, point_count, raw_bytes, body FROM batch"
+                " ORDER BY id LIMIT ?",
+                (_MAX_ROWS_PER_BATCH,),
+            )
+            for row_id, added_ns, row_points, row_raw_bytes, body in rows:
+                points += row_points
+                raw_bytes += row_raw_bytes + 1
+                if row_ids and (points > max_points or raw_bytes > max_bytes):
+                    points -= row_points
+                    break
+                oldest_ns = oldest_ns or added_ns
+                row_ids.append(row_id)
+                bodies.append(body)
+            rows.close()
+        if not row_ids:
+            return None
+        with self._lock:
+            self._claimed_id = row_ids[-1]
+        body = (
+            bodies[0]
+            if len(bodies) == 1
+            else compress(b"\n".join(map(decompress, bodies)))
+        )
+        return Batch(
+            row_ids=row_ids, body=body, point_count=points, oldest_ns=oldest_ns
+        )
+
+    @override
+    def end_batch(self, batch: Batch, dead_letters: Iterable[DeadLetter] = ()) -> int:
+        """Remove a batch, and keep its dead letters; sender thread only.
+
+        Returns:
+            How many old dead letters had to go to stay within the bound.
+        """
+        first_id, last_id = batch.row_ids[0], batch.row_ids[-1]
+        with self._transaction(_Role.CLAIM) as connection:
+            discarded = self._insert_dead_letters(connection, dead_letters)
+            points, rows, stored, newest_ns = connection.execute(
+                "SELECT TOTAL(point_count), COUNT(*), TOTAL(LENGTH(body)),"
+                " MAX(newest_ns) FROM batch WHERE id BETWEEN ? AND ?",
+                (first_id, last_id),
+            ).fetchone()
+            connection.execute(
+                "DELETE FROM batch WHERE id BETWEEN ? AND ?", (first_id, last_id)
+            )
+            saved_ns = self._load(connection, "newest_ns")
+            if newest_ns is not None and (saved_ns is None or newest_ns > saved_ns):
+                self._save(connection, "newest_ns", newest_ns)
+            oldest = connection.execute(
+                "SELECT added_ns FROM batch ORDER BY id LIMIT 1"
+            ).fetchone()
+        with self._lock:
+            self._claimed_id = 0
+            self._point_count -= int(points)
+            self._byte_count -= int(stored) + rows * _ROW_OVERHEAD_BYTES
+            self._oldest_ns = oldest[0] if oldest else None
+        if oldest is None:
+            self._give_back_pages()
+        return discarded
+
+    @override
+    def keep_batch(self, batch: Batch) -> None:
+        """Give a claimed batch back, so that the bound applies to it again."""
+        with self._lock:
+            self._claimed_id = 0
+
+    def _give_back_pages(self) -> None:
+        """Shrink the file after a backlog has gone."""
+        with self._io_lock, self._translated():
+            connection = self._connection(_Role.CLAIM)
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            if free > _VACUUM_PAGES:
+                connection.execute(f"PRAGMA incremental_vacuum({free})").fetchall()
+
+    def add_dead_letters(self, dead_letters: Iterable[DeadLetter]) -> int:
+        """Keep lines that never got into the queue; encoder thread only."""
+        with self._transaction(_Role.ADD) as connection:
+            return self._insert_dead_letters(connection, dead_letters)
+
+    def _insert_dead_letters(
+        self, connection: sqlite3.Connection, dead_letters: Iterable[DeadLetter]
+    ) -> int:
+        added_ns = time.time_ns()
+        rows = [(added_ns, letter.reason, letter.line) for letter in dead_letters]
+        if not rows:
+            return 0
+        connection.executemany(
+            "INSERT INTO dead_letter (added_ns, reason, line) VALUES (?, ?, ?)", rows
+        )
+        (count,) = connection.execute("SELECT COUNT(*) FROM dead_letter").fetchone()
+        excess = max(0, int(count) - MAX_DEAD_LETTERS)
+        if excess:
+            connection.execute(
+                "DELETE FROM dead_letter WHERE id IN"
+                " (SELECT id FROM dead_letter ORDER BY id LIMIT ?)",
+                (excess,),
+            )
+        self.dead_letter_count = int(count) - excess
+        return excess
+
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """Return the newest dead letters; for an executor thread, not the loop."""
+        with self._translated():
+            connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
+            try:
+                rows = connection.execute(
+                    "SELECT line, reason FROM dead_letter ORDER BY id DESC LIMIT ?",
+                    (limit,),
+                ).fetchall()
+            finally:
+                connection.close()
+        return [DeadLetter(line=line, reason=reason) for line, reason in rows]
+
+    @staticmethod
+    def _load(connection: sqlite3.Connection, name: str) -> int | None:
+        row = connection.execute(
+            "SELECT value FROM state WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    @staticmethod
+    def _save(connection: sqlite3.Connection, name: str, value: int) -> None:
+        connection.execute(
+            "INSERT INTO state (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+    def load_counters(self) -> dict[str, int]:
+        """Return the counters that were saved last."""
+        with self._io_lock, self._translated():
+            rows = self._connection(_Role.ADD).execute(
+                "SELECT name, value FROM state WHERE name LIKE 'count.%'"
+            )
+            return {name.removeprefix("count."): int(value) for name, value in rows}
+
+    def save_counters(self, counters: dict[str, int]) -> None:
+        """Keep counters across restarts; encoder thread only."""
+        with self._transaction(_Role.ADD) as connection:
+            for name, value in counters.items():
+                self._save(connection, f"count.{name}", value)
+
+    def set_full_sync(self, is_full_sync: bool) -> None:  # noqa: FBT001
+        """Choose whether a commit waits for the disk; from any thread."""
+        self._is_full_sync = is_full_sync
+        with self._io_lock, self._translated():
+            for connection in self._connections.values():
+                connection.execute(
+                    f"PRAGMA synchronous={'FULL' if is_full_sync else 'NORMAL'}"
+                )
+
+    @override
+    def size(self) -> BufferSize:
+        """Return how much waits; from any thread, without touching the disk."""
+        with self._lock:
+            return BufferSize(
+                point_count=self._point_count,
+                byte_count=self._byte_count,
+                oldest_ns=self._oldest_ns,
+            )
+
+    def start_clean(self, error: BufferCorruptError) -> int:
+        """Move the damaged file aside and begin anew; from either thread.
+
+        Returns:
+            How many waiting points went with it; 0 if that was done already.
+        """
+        with self._io_lock:
+            if error.generation != self._generation:
+                return 0
+            lost = self.size().point_count
+            self._move_aside()
+            with self._translated():
+                self._open()
+            return lost
+
+    def _move_aside(self) -> None:
+        self.close()
+        self._generation += 1
+        aside = self.path.with_suffix(f".corrupt-{time.time_ns()}")
+        if self.path.exists():
+            self.path.rename(aside)
+            self.moved_aside = aside
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close both connections; the last one folds the WAL into the file."""
+        while self._connections:
+            _, connection = self._connections.popitem()
+            connection.close()
+
+
+def delete_buffer_files(path: Path) -> None:
+    """Delete a buffer with all that stands beside it; blocking."""
+    for file in path.parent.glob(f"{path.stem}.*"):
+        file.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What the scripts, the tests and the benchmarks share; standard library only."""

@@ -1,0 +1,104 @@
+"""Fixtures for all tests: a real InfluxDB, a hub that writes to it."""
+
+from collections.abc import AsyncGenerator, Generator
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+import pytest_socket
+
+# Imported before the plugin's own package of this name can be.
+import custom_components  # noqa: F401
+from custom_components.ha_ingestor.const import DOMAIN
+from devlib.influxd import InfluxServer
+from homeassistant.core import HomeAssistant
+
+ROOT = Path(__file__).parent.parent
+
+
+def find_influxd() -> Path:
+    """Return the server that scripts/bootstrap has fetched; never skip without it."""
+    path = Path(os.environ.get("INFLUXD", ROOT / ".dev/influxdb/influxd"))
+    assert path.exists(), (
+        f"No InfluxDB server at {path}; run scripts/bootstrap influxdb"
+    )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant load the integration."""
+
+
+@pytest.fixture(autouse=True)
+def _loopback(socket_enabled: None) -> None:
+    """Allow sockets: every server of these tests listens on loopback."""
+
+
+@pytest.fixture(scope="session")
+def influxd_binary() -> Path:
+    """The server's program."""
+    return find_influxd()
+
+
+@pytest.fixture(scope="session")
+def shared_influxdb(
+    influxd_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[InfluxServer]:
+    """One server for all tests that do not hurt it."""
+    # Set up before the fixtures of the first test, so not by `socket_enabled` yet.
+    pytest_socket.enable_socket()
+    with InfluxServer(influxd_binary, tmp_path_factory.mktemp("influxdb")) as server:
+        yield server
+
+
+@pytest.fixture
+def influxdb(shared_influxdb: InfluxServer) -> Generator[InfluxServer]:
+    """The shared server with an empty database `test`."""
+    shared_influxdb.query('CREATE DATABASE "test"')
+    yield shared_influxdb
+    shared_influxdb.query('DROP DATABASE "test"')
+
+
+def entry_data(server: InfluxServer, **changes: Any) -> dict[str, Any]:
+    """Return what the config flow stores for a server."""
+    return {
+        "api_version": "1",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "ssl": False,
+        "path": "",
+        "verify_ssl": True,
+        "username": "",
+        "password": "",
+        "store": "test",
+    } | changes
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """Options of the hub; tests override this fixture or parametrize it."""
+    return {"flush_interval_s": 0.1}
+
+
+@pytest.fixture
+def entry(influxdb: InfluxServer, options: dict[str, Any]) -> MockConfigEntry:
+    """A hub that is not set up yet."""
+    return MockConfigEntry(
+        domain=DOMAIN, title="Test", data=entry_data(influxdb), options=options
+    )
+
+
+@pytest.fixture
+async def hub(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> AsyncGenerator[MockConfigEntry]:
+    """A hub that runs."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    yield entry
+    # Removed, not unloaded: an unloaded hub goes on collecting for its next set-up.
+    await hass.config_entries.async_remove(entry.entry_id)

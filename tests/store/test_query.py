@@ -1,0 +1,239 @@
+"""Reading points back from a real InfluxDB 1.x."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+import tracemalloc
+
+import pytest
+
+from custom_components.ha_ingestor.errors import StoreMissingError, StoreProtocolError
+from custom_components.ha_ingestor.store.influx.client import InfluxClient
+from custom_components.ha_ingestor.store.influx.results import Series
+from custom_components.ha_ingestor.store.influx.target import ApiVersion, Target
+from custom_components.ha_ingestor.store.query import (
+    MAX_LIMIT,
+    Row,
+    count_points,
+    read_points,
+)
+from devlib.influxd import InfluxServer
+
+END = 10_000
+
+
+@pytest.fixture(autouse=True)
+def _custom_integrations() -> None:
+    """Nothing here needs a Home Assistant, which takes its time to start."""
+
+
+@pytest.fixture
+def client(influxdb: InfluxServer) -> Iterator[InfluxClient]:
+    """A client of a database with a few points of two entities."""
+    client = InfluxClient(
+        Target(
+            api_version=ApiVersion.V1,
+            host="127.0.0.1",
+            port=influxdb.port,
+            store="test",
+        )
+    )
+    client.write(
+        b'states,entity_id=sensor.a,area=Kitchen value=21,state="21.0" 1000\n'
+        b'states,entity_id=sensor.a,area=Kitchen state="unavailable" 2000\n'
+        b'states,entity_id=sensor.b value=1,state="on",ok=true 1500\n'
+        b'states,entity_id=sensor.c,area=Kitchen value=-0.5,state="-0.5" 3000\n'
+        b'states,entity_id=sensor.a,area=Kitchen value=1e300,state="x" 3000\n',
+        is_gzip=False,
+    )
+    yield client
+    client.close()
+
+
+def read(client: InfluxClient, **question: object) -> list[Row]:
+    arguments: dict[str, object] = {
+        "fields": ["value"],
+        "start_ns": 0,
+        "end_ns": END,
+        "limit": 100,
+    }
+    return list(read_points(client, "states", **(arguments | question)))  # type: ignore[arg-type]
+
+
+def test_rows_come_typed_and_in_order(client: InfluxClient) -> None:
+    rows = read(client, fields=["state", "value", "ok"], tag_keys=["entity_id", "area"])
+
+    assert rows[:3] == [
+        Row(
+            time_ns=1_000,
+            tags={"entity_id": "sensor.a", "area": "Kitchen"},
+            fields={"state": "21.0", "value": 21.0},
+        ),
+        Row(
+            time_ns=1_500,
+            tags={"entity_id": "sensor.b"},
+            fields={"state": "on", "value": 1.0, "ok": True},
+        ),
+        Row(
+            time_ns=2_000,
+            tags={"entity_id": "sensor.a", "area": "Kitchen"},
+            fields={"state": "unavailable"},
+        ),
+    ]
+    assert [row.time_ns for row in rows] == [1_000, 1_500, 2_000, 3_000, 3_000]
+    # The server writes 21.0 as 21, and a float must stay one.
+    assert [type(row.fields.get("value")) for row in rows[:2]] == [float, float]
+
+
+def test_newest_first(client: InfluxClient) -> None:
+    rows = read(client, is_descending=True, limit=3)
+
+    assert [row.time_ns for row in rows] == [3_000, 3_000, 1_500]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"entity_id": "sensor.a"}, [21.0, 1e300]),
+        ({"entity_id": ["sensor.a", "sensor.b"]}, [21.0, 1.0, 1e300]),
+        ({"entity_id": "sensor.c", "area": "Kitchen"}, [-0.5]),
+        ({"entity_id": "sensor.b", "area": "Kitchen"}, []),
+        ({"entity_id": "sensor.a' OR '1'='1"}, []),
+        ({'entity_id" = "entity_id': "sensor.a"}, []),
+        # What a series lacks is empty.
+        ({"area": ""}, [1.0]),
+    ],
+)
+def test_tags_narrow(
+    client: InfluxClient, tags: dict[str, str | list[str]], expected: list[float]
+) -> None:
+    assert [row.fields["value"] for row in read(client, tags=tags)] == expected
+
+
+def test_the_end_is_exclusive(client: InfluxClient) -> None:
+    rows = read(client, fields=["state"], start_ns=1_500, end_ns=3_000)
+
+    assert [row.time_ns for row in rows] == [1_500, 2_000]
+
+
+def test_names_may_be_odd(client: InfluxClient) -> None:
+    client.write(
+        b'odd\\ "m",odd\\ tag="quoted" odd\\ "f"="text with \\"quotes\\"" 1\n',
+        is_gzip=False,
+    )
+
+    (row,) = read_points(
+        client,
+        'odd "m"',
+        fields=['odd "f"'],
+        tag_keys=["odd tag"],
+        start_ns=0,
+        end_ns=END,
+        limit=10,
+    )
+
+    assert row == Row(
+        time_ns=1,
+        tags={"odd tag": '"quoted"'},
+        fields={'odd "f"': 'text with "quotes"'},
+    )
+
+
+def test_a_long_range_is_streamed(client: InfluxClient) -> None:
+    count = 60_000
+    client.write(
+        b"".join(b"long value=%d.5 %d\n" % (i, i) for i in range(count)), is_gzip=False
+    )
+    question = {"start_ns": 0, "end_ns": count, "limit": count}
+
+    tracemalloc.start()
+    try:
+        rows = read_points(client, "long", fields=["value"], **question)
+        total = sum(1 for row in rows if row.fields["value"] == row.time_ns + 0.5)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert total == count
+    # All rows at once would take some 25 MB.
+    assert peak_bytes < 10_000_000
+    assert list(islice(read_points(client, "long", fields=["value"], **question), 5))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"fields": []},
+        {"fields": ["value", "value"]},
+        {"fields": ["value"], "tag_keys": ["value"]},
+        {"fields": ["time"]},
+        {"limit": 0},
+        {"limit": MAX_LIMIT + 1},
+        {"tags": {"entity_id": []}},
+        {"fields": ["a\rb"]},
+    ],
+    ids=lambda question: next(iter(question)),
+)
+def test_wrong_questions(client: InfluxClient, question: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read(client, **question)
+
+
+def test_nothing_there(client: InfluxClient, influxdb: InfluxServer) -> None:
+    assert read(client, fields=["other"]) == []
+    assert (
+        list(read_points(client, "no", fields=["a"], start_ns=0, end_ns=1, limit=1))
+        == []
+    )
+    influxdb.query("DROP DATABASE test")
+
+    with pytest.raises(StoreMissingError):
+        read(client)
+
+    influxdb.query("CREATE DATABASE test")
+    assert read(client) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({"field": "state"}, 5),
+        ({"field": "value"}, 4),
+        ({"field": "value", "tags": {"entity_id": "sensor.a"}}, 2),
+        ({"field": "value", "start_ns": 1_500, "end_ns": 3_000}, 1),
+        ({"field": "value", "end_ns": 3_001}, 4),
+        ({"field": "nothing"}, 0),
+        ({"field": "state", "tags": {"entity_id": ["sensor.b", "sensor.c"]}}, 2),
+    ],
+)
+def test_counts(
+    client: InfluxClient, question: dict[str, object], expected: int
+) -> None:
+    assert count_points(client, "states", **question) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        Series(name="m", tags={}, columns=("time",), rows=[[1]]),
+        Series(name="m", tags={}, columns=("time", "value"), rows=[["1970", 1]]),
+    ],
+    ids=["columns", "time"],
+)
+def test_answers_of_another_shape(
+    client: InfluxClient, monkeypatch: pytest.MonkeyPatch, series: Series
+) -> None:
+    answer: Callable[..., list[Series]] = lambda *args, **kwargs: [series]  # noqa: E731
+    monkeypatch.setattr(client, "query", answer)
+
+    with pytest.raises(StoreProtocolError):
+        read(client)
+
+
+def test_a_count_of_another_shape(
+    client: InfluxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = Series(name="m", tags={}, columns=("time", "count"), rows=[[0, "many"]])
+    monkeypatch.setattr(client, "execute", lambda *args, **kwargs: [series])
+
+    with pytest.raises(StoreProtocolError):
+        count_points(client, "states", field="value")
