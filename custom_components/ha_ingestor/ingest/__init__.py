@@ -1,0 +1,1 @@
+"""From the bus to points: filter, enrich, normalise. No I/O."""

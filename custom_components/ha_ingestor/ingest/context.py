@@ -1,0 +1,287 @@
+"""The moment of an event: weather, price, carbon, who is home.
+
+The fields are kept as ready line protocol and replaced when one of the entities
+behind them changes, so that an event costs no more than taking a reference.
+Event loop only.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+import math
+import re
+from typing import Any, Final
+
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    STATE_HOME,
+    STATE_ON,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+    UnitOfPressure,
+    UnitOfTemperature,
+)
+from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.util.unit_conversion import PressureConverter, TemperatureConverter
+
+from ..models import ContextField, FieldValue
+from ..options import HubOptions
+from ..store.line_protocol import format_field
+
+SUN_ENTITY: Final = "sun.sun"
+HOME_ZONE: Final = "zone.home"
+
+_ABSENT: Final = frozenset({STATE_UNKNOWN, STATE_UNAVAILABLE, ""})
+# "EUR/kWh", "ct/kWh", "EUR/MWh", "¢/kWh"
+_HUNDREDTHS: Final = frozenset({"ct", "cent", "cents", "c", "¢", "p", "øre", "öre"})
+_PRICE_UNIT: Final = re.compile(
+    r"(?P<money>[A-Z]{3}|[€£$¥₹₺₴₽₩]|(?i:kr|zł|Kč|Ft|lei|лв|Fr|"
+    rf"{'|'.join(sorted(_HUNDREDTHS))}))/(?P<energy>(?i:Wh|kWh|MWh))"
+)
+_PER_KWH: Final[Mapping[str, float]] = {"wh": 1000.0, "kwh": 1.0, "mwh": 0.001}
+_CARBON_FACTORS: Final[Mapping[str, float]] = {
+    "gco2eq/kwh": 1.0,
+    "gco2e/kwh": 1.0,
+    "gco2/kwh": 1.0,
+    "kgco2/kwh": 1000.0,
+    "kgco2e/kwh": 1000.0,
+    "kgco2eq/kwh": 1000.0,
+    "kgco2/mwh": 1.0,
+    "kgco2e/mwh": 1.0,
+    "kgco2eq/mwh": 1.0,
+    # "lb CO2/MWh" is what WattTime has.
+    "lbco2/mwh": 0.45359237,
+    "lbsco2/mwh": 0.45359237,
+    "lbs/mwh": 0.45359237,
+}
+# A price or intensity of another time than now.
+_OTHER_TIMES: Final = re.compile(
+    r"next|previous|last|tomorrow|yesterday|forecast|max|min|avg|average|mean|median"
+    r"|highest|lowest|high|low|export|feed|peak|threshold"
+)
+_WEATHER_FIELDS: Final = frozenset(
+    {
+        ContextField.OUTDOOR_TEMPERATURE,
+        ContextField.OUTDOOR_HUMIDITY,
+        ContextField.OUTDOOR_PRESSURE,
+        ContextField.OUTDOOR_CONDITION,
+    }
+)
+_PREFERRED_WEATHER: Final = ("weather.home", "weather.forecast_home")
+
+
+class ContextTracker:
+    """Knows the context fields of this moment.
+
+    Attributes:
+        text: Fields as line protocol, each with a comma before it; empty for none.
+        entities: The entities that the fields are taken from.
+    """
+
+    def __init__(self, hass: HomeAssistant, options: HubOptions) -> None:
+        """Find the entities behind the fields among the states that exist now."""
+        self._hass = hass
+        self.text = ""
+        self.entities: frozenset[str] = frozenset()
+        self._values: dict[ContextField, FieldValue] = {}
+        self.set_options(options)
+
+    @callback
+    def set_options(self, options: HubOptions) -> None:
+        """Take over what the user has chosen."""
+        self._options = options
+        self.resolve()
+
+    @property
+    def values(self) -> Mapping[ContextField, FieldValue]:
+        """The fields of this moment; what is unknown is left out."""
+        return self._values
+
+    @callback
+    def resolve(self) -> None:
+        """Find the entities behind the fields, then read them."""
+        options, wanted = self._options, self._options.context_fields
+        self._weather = self._temperature = self._carbon = self._price = None
+        self._presence: tuple[str, ...] = ()
+        if wanted & _WEATHER_FIELDS:
+            self._weather = options.weather_entity or self._find_weather()
+        if ContextField.OUTDOOR_TEMPERATURE in wanted:
+            self._temperature = options.outdoor_temperature_entity
+        if ContextField.CARBON_INTENSITY in wanted:
+            self._carbon = options.carbon_intensity_entity or self._find_sensor(
+                is_carbon_unit
+            )
+        if ContextField.ELECTRICITY_PRICE in wanted:
+            self._price = options.electricity_price_entity or self._find_sensor(
+                is_price_unit
+            )
+        if ContextField.ANYONE_HOME in wanted:
+            self._presence = options.presence_entities or self._find_presence()
+        found = [self._weather, self._temperature, self._carbon, self._price]
+        if ContextField.DAYLIGHT in wanted:
+            found.append(SUN_ENTITY)
+        self.entities = frozenset(filter(None, (*found, *self._presence)))
+        self.refresh()
+
+    def is_interesting(self, entity_id: str, attributes: Mapping[str, Any]) -> bool:
+        """Tell whether an entity that has just appeared may be a better source."""
+        if entity_id in self.entities:
+            return False
+        domain = entity_id.partition(".")[0]
+        if domain == "weather":
+            return self._weather is None
+        if domain == "person":
+            return not self._presence
+        unit = str(attributes.get(ATTR_UNIT_OF_MEASUREMENT, ""))
+        return (is_price_unit(unit) and self._price is None) or (
+            is_carbon_unit(unit) and self._carbon is None
+        )
+
+    @callback
+    def refresh(self) -> None:
+        """Read the entities again."""
+        values: dict[ContextField, FieldValue] = {}
+        wanted = self._options.context_fields
+        self._read_weather(values)
+        if (temperature := self._number(self._temperature)) is not None:
+            values[ContextField.OUTDOOR_TEMPERATURE] = _to_celsius(*temperature)
+        if (carbon := self._number(self._carbon)) is not None:
+            factor = _CARBON_FACTORS.get(_squeeze(carbon[1]), 1.0)
+            values[ContextField.CARBON_INTENSITY] = carbon[0] * factor
+        if (price := self._number(self._price)) is not None:
+            values[ContextField.ELECTRICITY_PRICE] = price[0] * price_factor(price[1])
+        if (anyone_home := self._anyone_home()) is not None:
+            values[ContextField.ANYONE_HOME] = anyone_home
+        if (
+            ContextField.DAYLIGHT in wanted
+            and (sun := self._hass.states.get(SUN_ENTITY)) is not None
+            and sun.state not in _ABSENT
+        ):
+            values[ContextField.DAYLIGHT] = sun.state == "above_horizon"
+        self._values = {
+            field: values[field]
+            for field in ContextField
+            if field in values and field in wanted
+        }
+        texts = [format_field(field, value) for field, value in self._values.items()]
+        self.text = "".join(f",{text}" for text in texts if text is not None)
+
+    def _read_weather(self, values: dict[ContextField, FieldValue]) -> None:
+        if self._weather is None:
+            return
+        state = self._hass.states.get(self._weather)
+        # "unknown" is a station without a word for the sky; its numbers hold.
+        if state is None or state.state == STATE_UNAVAILABLE:
+            return
+        attributes = state.attributes
+        if state.state not in _ABSENT:
+            values[ContextField.OUTDOOR_CONDITION] = state.state
+        if (temperature := _as_float(attributes.get("temperature"))) is not None:
+            values[ContextField.OUTDOOR_TEMPERATURE] = _to_celsius(
+                temperature, str(attributes.get("temperature_unit", ""))
+            )
+        if (humidity := _as_float(attributes.get("humidity"))) is not None:
+            values[ContextField.OUTDOOR_HUMIDITY] = humidity
+        if (pressure := _as_float(attributes.get("pressure"))) is not None:
+            unit = attributes.get("pressure_unit")
+            if unit in PressureConverter.VALID_UNITS:
+                pressure = PressureConverter.convert(pressure, unit, UnitOfPressure.HPA)
+            values[ContextField.OUTDOOR_PRESSURE] = pressure
+
+    def _anyone_home(self) -> bool | None:
+        """Return None where nobody's whereabouts are known."""
+        known = [
+            _is_home(state)
+            for entity_id in self._presence
+            if (state := self._state(entity_id)) is not None
+        ]
+        return any(known) if known else None
+
+    def _state(self, entity_id: str | None) -> State | None:
+        if entity_id is None:
+            return None
+        state = self._hass.states.get(entity_id)
+        return None if state is None or state.state in _ABSENT else state
+
+    def _number(self, entity_id: str | None) -> tuple[float, str] | None:
+        """Return value and unit of a sensor."""
+        if (state := self._state(entity_id)) is None:
+            return None
+        if (value := _as_float(state.state)) is None:
+            return None
+        return value, str(state.attributes.get(ATTR_UNIT_OF_MEASUREMENT, ""))
+
+    def _find_weather(self) -> str | None:
+        found = sorted(self._hass.states.async_entity_ids("weather"))
+        for preferred in _PREFERRED_WEATHER:
+            if preferred in found:
+                return preferred
+        return found[0] if found else None
+
+    def _find_sensor(self, is_unit: Callable[[str], bool]) -> str | None:
+        """Return the sensor of the present value, None where that is not plain.
+
+        A wrong price on every point would be worse than none.
+        """
+        found = [
+            state.entity_id
+            for state in self._hass.states.async_all("sensor")
+            if is_unit(str(state.attributes.get(ATTR_UNIT_OF_MEASUREMENT, "")))
+            and not _OTHER_TIMES.search(state.entity_id)
+        ]
+        current = [entity_id for entity_id in found if "current" in entity_id]
+        return _only(current) or _only(found)
+
+    def _find_presence(self) -> tuple[str, ...]:
+        if not self._hass.states.async_entity_ids("person"):
+            return ()
+        return (HOME_ZONE,)
+
+
+def _only(found: Iterable[str]) -> str | None:
+    items = list(found)
+    return items[0] if len(items) == 1 else None
+
+
+def _squeeze(unit: str) -> str:
+    return unit.lower().replace(" ", "").replace("₂", "2")
+
+
+def is_carbon_unit(unit: str) -> bool:
+    """Tell whether a unit is a mass of carbon dioxide per energy."""
+    return _squeeze(unit) in _CARBON_FACTORS
+
+
+def is_price_unit(unit: str) -> bool:
+    """Tell whether a unit is money per energy."""
+    return not is_carbon_unit(unit) and _match_price(unit) is not None
+
+
+def price_factor(unit: str) -> float:
+    """Return what a price in this unit is multiplied by to be in currency/kWh."""
+    if (match := _match_price(unit)) is None:
+        return 1.0
+    hundredths = 0.01 if match["money"].lower() in _HUNDREDTHS else 1.0
+    return hundredths * _PER_KWH[match["energy"].lower()]
+
+
+def _match_price(unit: str) -> re.Match[str] | None:
+    return _PRICE_UNIT.fullmatch(unit.replace(" ", ""))
+
+
+def _to_celsius(value: float, unit: str) -> float:
+    if unit in TemperatureConverter.VALID_UNITS:
+        return TemperatureConverter.convert(value, unit, UnitOfTemperature.CELSIUS)
+    return value
+
+
+def _as_float(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except TypeError, ValueError, OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_home(state: State) -> bool:
+    if state.domain == "zone":
+        return (_as_float(state.state) or 0) > 0
+    return state.state in {STATE_HOME, STATE_ON}
