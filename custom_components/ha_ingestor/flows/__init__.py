@@ -1,0 +1,1 @@
+"""Forms of the config flow and the options flow."""
