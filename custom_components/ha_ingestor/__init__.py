@@ -1,0 +1,99 @@
+"""HA Ingestor: every event of the home, with its context, in InfluxDB."""
+
+from typing import Final
+
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
+
+from .const import DOMAIN
+from .coordinator import PipelineCoordinator
+from .data import IngestorConfigEntry, IngestorRuntimeData
+from .errors import BufferUnusableError
+from .ingest.collector import discard_collector
+from .issues import async_delete_store_issues, async_show_link
+from .options import HubOptions
+from .pipeline import Pipeline, async_delete_files
+from .services import async_setup_services
+from .store.influx.target import Target
+from .store.stats import LinkState
+
+CONFIG_SCHEMA: Final = cv.config_entry_only_config_schema(DOMAIN)
+PLATFORMS: Final = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR]
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions."""
+    async_setup_services(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> bool:
+    """Start a hub; a database that is away does not hold it up."""
+
+    @callback
+    def link_changed(link: LinkState) -> None:
+        async_show_link(hass, entry, link)
+        if hasattr(entry, "runtime_data"):
+            entry.runtime_data.coordinator.async_refresh_now()
+
+    pipeline = Pipeline(
+        hass,
+        entry.entry_id,
+        Target.from_entry_data(entry.data),
+        HubOptions.from_entry_options(entry.options),
+        link_changed,
+    )
+    try:
+        await pipeline.async_start()
+    except BufferUnusableError as err:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="buffer_unusable",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    entry.runtime_data = IngestorRuntimeData(
+        pipeline=pipeline,
+        coordinator=PipelineCoordinator(hass, entry, pipeline),
+        connection=dict(entry.data),
+    )
+
+    async def final_write(_: Event) -> None:
+        await pipeline.async_stop(is_collecting=False)
+
+    entry.async_on_unload(
+        hass.bus.async_listen(EVENT_HOMEASSISTANT_FINAL_WRITE, final_write)
+    )
+    entry.async_on_unload(entry.add_update_listener(_async_update))
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+async def _async_update(hass: HomeAssistant, entry: IngestorConfigEntry) -> None:
+    """Apply options in place; only a new target needs a reload."""
+    if dict(entry.data) != entry.runtime_data.connection:
+        hass.config_entries.async_schedule_reload(entry.entry_id)
+        return
+    await entry.runtime_data.pipeline.async_set_options(
+        HubOptions.from_entry_options(entry.options)
+    )
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> bool:
+    """Stop a hub; unless it is given up, its listener goes on for the next set-up."""
+    if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+        return False
+    await entry.runtime_data.pipeline.async_stop(
+        is_collecting=entry.disabled_by is None and not hass.is_stopping
+    )
+    async_delete_store_issues(hass, entry)
+    return True
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> None:
+    """Remove what a hub has left on disk; the data in InfluxDB stays."""
+    discard_collector(hass, entry.entry_id)
+    async_delete_store_issues(hass, entry)
+    await async_delete_files(hass, entry.entry_id)

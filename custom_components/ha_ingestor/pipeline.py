@@ -1,0 +1,283 @@
+"""One hub's way of an event: listener, encoder, buffer, sender."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+import shutil
+import time
+from typing import Final
+
+from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.helpers.storage import STORAGE_DIR
+
+from .const import DOMAIN
+from .ingest.collector import Collector, take_collector
+from .ingest.filter import FilterDecision
+from .ingest.listener import BusListener
+from .ingest.normalize import Normalizer
+from .options import DEFAULT_BUFFER_MIB, HubOptions
+from .store.encoder import Encoder
+from .store.influx.client import InfluxClient
+from .store.influx.target import Target
+from .store.sender import Sender
+from .store.sqlite_buffer import SqliteBuffer, delete_buffer_files
+from .store.stats import LinkState, PipelineStats
+
+_LOGGER = logging.getLogger(__name__)
+
+_MIB: Final = 1024 * 1024
+# Orderly stop: together below a second. The encoder needs milliseconds unless the
+# disk hangs; the sender gets what one healthy request takes.
+_STOP_ENCODER_S: Final = 5.0
+_STOP_SENDER_S: Final = 0.5
+# How long a flush waits before it answers with what is still waiting.
+FLUSH_TIMEOUT_S: Final = 30.0
+_FLUSH_POLL_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSnapshot:
+    """The pipeline's figures at one moment.
+
+    Attributes:
+        backlog_points: Points waiting, on disk and in memory.
+        oldest_age_s: Age of the oldest waiting point, None for no backlog.
+        write_latency_s: Median time of the last requests, None before the first.
+    """
+
+    captured: int
+    filtered: int
+    repaired: int
+    written: int
+    rejected: int
+    dropped: int
+    backlog_points: int
+    backlog_bytes: int
+    oldest_age_s: float | None
+    write_latency_s: float | None
+    link: LinkState
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityPreview:
+    """What would be written for an entity right now, and why."""
+
+    decision: FilterDecision
+    lines: list[str]
+
+
+def buffer_path(hass: HomeAssistant, entry_id: str) -> Path:
+    """Return where the buffer of a hub is."""
+    return Path(hass.config.path(STORAGE_DIR, DOMAIN, f"{entry_id}.db"))
+
+
+class Pipeline:
+    """Owns listener, threads and buffer of one hub. Event loop only.
+
+    Args:
+        on_link_change: Called on the event loop when the way to the store is
+            lost, changes its kind of failure, or is back.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry_id: str,
+        target: Target,
+        options: HubOptions,
+        on_link_change: Callable[[LinkState], None],
+    ) -> None:
+        """Prepare; nothing is captured before `async_start`."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._target = target
+        self._options = options
+        self._on_link_change = on_link_change
+        self._normalizer = Normalizer()
+        self.stats = PipelineStats()
+        self.buffer = SqliteBuffer(
+            buffer_path(hass, entry_id),
+            max_bytes=DEFAULT_BUFFER_MIB * _MIB,
+            is_full_sync=options.is_full_sync,
+        )
+        self._listener: BusListener | None = None
+        self._encoder: Encoder | None = None
+        self._sender: Sender | None = None
+
+    async def async_start(self) -> None:
+        """Attach to the bus, open the buffer, start the threads.
+
+        Raises:
+            BufferUnusableError: There is no place to keep events.
+        """
+        collector = take_collector(self._hass, self._entry_id)
+        is_reload = collector is not None
+        if collector is None:
+            collector = Collector.start(self._hass, self._options)
+        try:
+            totals = await self._hass.async_add_executor_job(self._open)
+        except BaseException:
+            collector.stop()
+            raise
+        listener = collector.listener
+        if is_reload:
+            listener.set_options(self._options)
+        else:
+            listener.stats.restore(totals)
+        self.stats = listener.stats
+        self.stats.link = LinkState.UNTRIED
+        self._start_threads()
+        if self._encoder is None:
+            return
+        self._listener = collector.give_to(self._encoder.put)
+        if not is_reload or not collector.is_complete:
+            captured = self._listener.capture_states(
+                (self.buffer.newest_ns or 0) / 1e9, collector.attached_at_s
+            )
+            _LOGGER.debug("Captured %d states at start", captured)
+
+    def _open(self) -> dict[str, int]:
+        self.buffer.open()
+        self.buffer.max_bytes = self._max_buffer_bytes(self._options)
+        if self.buffer.moved_aside is not None:
+            _LOGGER.error(
+                "The buffer file was damaged; it was moved to %s and a clean one"
+                " was started",
+                self.buffer.moved_aside,
+            )
+        return self.buffer.load_counters()
+
+    def _max_buffer_bytes(self, options: HubOptions) -> int:
+        if options.buffer_bytes is not None:
+            return options.buffer_bytes
+        free = shutil.disk_usage(self.buffer.path.parent).free
+        return min(DEFAULT_BUFFER_MIB * _MIB, free // 10)
+
+    def _start_threads(self) -> None:
+        target = self._target
+        self._sender = Sender(
+            self.buffer,
+            self.stats,
+            lambda: InfluxClient(target),
+            self._link_changed,
+            flush_interval_s=self._options.flush_interval_s,
+        )
+        self._encoder = Encoder(
+            self.buffer,
+            self.stats,
+            self._normalizer.format_record,
+            self._sender.notify_added,
+        )
+        self._encoder.start()
+        self._sender.start()
+
+    def _link_changed(self, link: LinkState) -> None:
+        """Pass a change on to the event loop; sender thread."""
+        if not self._hass.loop.is_closed():
+            self._hass.loop.call_soon_threadsafe(self._on_link_change, link)
+
+    async def async_stop(self, *, is_collecting: bool) -> None:
+        """Put everything on disk and end the threads, within a second.
+
+        Args:
+            is_collecting: Whether events are to be kept for the next set-up.
+        """
+        if (listener := self._listener) is None:
+            return
+        self._listener = None
+        if is_collecting:
+            listener.hand_over()
+            Collector(listener).leave_in(self._hass, self._entry_id)
+        else:
+            listener.async_stop()
+        await self._hass.async_add_executor_job(self._stop_threads)
+
+    def _stop_threads(self) -> None:
+        if self._encoder is None or self._sender is None:
+            return
+        if not self._encoder.stop(_STOP_ENCODER_S):
+            _LOGGER.error(
+                "The disk did not take the last %d events in time",
+                self._encoder.unencoded_count,
+            )
+        self._sender.stop(_STOP_SENDER_S)
+        self.buffer.close()
+
+    async def async_set_options(self, options: HubOptions) -> None:
+        """Apply changed options from the next event on."""
+        self._options = options
+        if self._listener is not None and self._sender is not None:
+            self._listener.set_options(options)
+            self._sender.flush_interval_s = options.flush_interval_s
+        await self._hass.async_add_executor_job(self._set_buffer_options, options)
+
+    def _set_buffer_options(self, options: HubOptions) -> None:
+        self.buffer.max_bytes = self._max_buffer_bytes(options)
+        self.buffer.set_full_sync(options.is_full_sync)
+
+    async def async_flush(self) -> PipelineSnapshot:
+        """Write all that has been captured so far, as far as the server lets us.
+
+        Returns:
+            The figures after that; a backlog remains if the server is away.
+        """
+        if self._listener is None or self._encoder is None or self._sender is None:
+            return self.snapshot()
+        self._listener.hand_over()
+        on_disk = self._encoder.flush()
+        await self._hass.async_add_executor_job(on_disk.wait, FLUSH_TIMEOUT_S)
+        started_ns = time.time_ns()
+        attempts = self._sender.attempt_count
+        self._sender.request_flush()
+        deadline = self._hass.loop.time() + FLUSH_TIMEOUT_S
+        while self._hass.loop.time() < deadline:
+            oldest_ns = self.buffer.size().oldest_ns
+            if oldest_ns is None or oldest_ns > started_ns:
+                break
+            is_tried = self._sender.attempt_count > attempts
+            if is_tried and self.stats.link is not LinkState.CONNECTED:
+                break
+            await asyncio.sleep(_FLUSH_POLL_S)
+        return self.snapshot()
+
+    @callback
+    def snapshot(self) -> PipelineSnapshot:
+        """Return the figures of this moment."""
+        stats, size = self.stats, self.buffer.size()
+        unencoded = self._encoder.unencoded_count if self._encoder else 0
+        return PipelineSnapshot(
+            captured=stats.captured,
+            filtered=stats.filtered,
+            repaired=stats.repaired + self._normalizer.repaired_count,
+            written=stats.written,
+            rejected=stats.rejected_total,
+            dropped=stats.dropped,
+            backlog_points=size.point_count + unencoded,
+            backlog_bytes=size.byte_count,
+            oldest_age_s=None
+            if size.oldest_ns is None
+            else max(0.0, (time.time_ns() - size.oldest_ns) / 1e9),
+            write_latency_s=stats.write_latency_s,
+            link=stats.link,
+            last_error=stats.buffer_error or stats.last_error,
+        )
+
+    @callback
+    def preview(self, state: State) -> EntityPreview:
+        """Return what would be written for a state, and which rule says so."""
+        if self._listener is None:
+            raise RuntimeError("The pipeline is not running")
+        decision, records = self._listener.preview(state)
+        # A normalizer of its own: the encoder thread's counts real events.
+        normalizer = Normalizer()
+        return EntityPreview(
+            decision=decision, lines=[normalizer.format_record(r) for r in records]
+        )
+
+
+async def async_delete_files(hass: HomeAssistant, entry_id: str) -> None:
+    """Delete the buffer of a hub that was removed."""
+    await hass.async_add_executor_job(delete_buffer_files, buffer_path(hass, entry_id))
