@@ -32,6 +32,12 @@ def _custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant load the integration."""
 
 
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give each test a configuration folder of its own: buffers are real files."""
+    return hass_tmp_config_dir
+
+
 @pytest.fixture(autouse=True)
 def _loopback(socket_enabled: None) -> None:
     """Allow sockets: every server of these tests listens on loopback."""

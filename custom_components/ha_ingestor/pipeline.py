@@ -13,6 +13,7 @@ from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.helpers.storage import STORAGE_DIR
 
 from .const import DOMAIN
+from .errors import DiskBufferError
 from .ingest.collector import Collector, take_collector
 from .ingest.filter import FilterDecision
 from .ingest.listener import BusListener
@@ -204,6 +205,11 @@ class Pipeline:
                 self._encoder.unencoded_count,
             )
         self._sender.stop(_STOP_SENDER_S)
+        try:
+            # Again, with what the last request has written.
+            self.buffer.save_counters(self.stats.totals())
+        except DiskBufferError as err:
+            _LOGGER.debug("Counters not saved: %s", err)
         self.buffer.close()
 
     async def async_set_options(self, options: HubOptions) -> None:
@@ -248,14 +254,15 @@ class Pipeline:
         """Return the figures of this moment."""
         stats, size = self.stats, self.buffer.size()
         unencoded = self._encoder.unencoded_count if self._encoder else 0
+        pending = self._listener.pending_count if self._listener else 0
         return PipelineSnapshot(
-            captured=stats.captured,
+            captured=stats.captured + pending,
             filtered=stats.filtered,
             repaired=stats.repaired + self._normalizer.repaired_count,
             written=stats.written,
             rejected=stats.rejected_total,
             dropped=stats.dropped,
-            backlog_points=size.point_count + unencoded,
+            backlog_points=size.point_count + unencoded + pending,
             backlog_bytes=size.byte_count,
             oldest_age_s=None
             if size.oldest_ns is None

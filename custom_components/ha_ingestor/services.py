@@ -112,7 +112,12 @@ async def async_flush_hub(entry: IngestorConfigEntry) -> PipelineSnapshot:
 
 
 async def _async_flush(call: ServiceCall) -> ServiceResponse:
-    figures = await async_flush_hub(_get_entry(call))
+    entry = _get_entry(call)
+    if call.return_response:
+        # Whoever asks for the figures wants them most while the server is away.
+        figures = await entry.runtime_data.pipeline.async_flush()
+    else:
+        figures = await async_flush_hub(entry)
     response = FlushResponse(
         captured=figures.captured,
         filtered=figures.filtered,

@@ -44,6 +44,7 @@ class ScriptedServer:
         self.is_bad: Callable[[bytes], bool] = lambda _: False
         self.max_lines = 1_000_000
         self.names_bad_lines = False
+        self.max_named = 1_000_000
         self.gate = threading.Event()
         self.gate.set()
         self.is_closed = False
@@ -67,7 +68,9 @@ class ScriptedServer:
         if bad:
             raise BatchRejectedError(
                 "partial write: type conflict",
-                bad_lines=bad if self.names_bad_lines else None,
+                bad_lines=dict(list(bad.items())[: self.max_named])
+                if self.names_bad_lines
+                else None,
             )
 
     def close(self) -> None:
@@ -283,6 +286,20 @@ def test_bad_lines_stand_alone(
     assert len(letters) == len(bad) == stats.rejected
     assert {"type conflict" in letter.reason for letter in letters} == {True}
     assert stats.link is LinkState.CONNECTED
+
+
+def test_a_list_of_bad_lines_that_is_cut_short_loses_nothing(
+    buffer: SqliteBuffer, stats: PipelineStats, server: ScriptedServer, sender: Sender
+) -> None:
+    server.names_bad_lines = True
+    server.max_named = 2
+    server.is_bad = lambda line: int(line.split()[-1]) % 10 == 3
+    add(buffer, *range(100))
+    sender.start()
+    wait_until_empty(buffer)
+    wait_for(lambda: stats.written + stats.rejected == 100)
+    assert stats.rejected == buffer.dead_letter_count == 10
+    assert len(set(server.accepted)) == 90
 
 
 @settings(max_examples=30, deadline=None)

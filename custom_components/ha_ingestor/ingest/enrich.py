@@ -132,12 +132,14 @@ class EntityPlanner:
 
     def redescribe(
         self, plan: EntityPlan, entity_id: str, attributes: Mapping[str, Any]
-    ) -> None:
-        """Follow a change of device class, state class or unit."""
+    ) -> bool:
+        """Follow a change of device class, state class or unit, if there is one."""
         described_by = _describe(attributes)
-        if described_by != plan.described_by:
-            plan.described_by = described_by
-            plan.key = self._key(entity_id, plan.registry_tags, described_by)
+        if described_by == plan.described_by:
+            return False
+        plan.described_by = described_by
+        plan.key = self._key(entity_id, plan.registry_tags, described_by)
+        return True
 
     def _make(self, entity_id: str, attributes: Mapping[str, Any]) -> EntityPlan:
         domain = entity_id.partition(".")[0]

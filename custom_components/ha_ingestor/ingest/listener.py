@@ -163,9 +163,11 @@ class BusListener:
             return
         # From here on every line is paid by every event of the house, so the
         # record is made in place.
-        if new.attributes is not old.attributes:
-            # An unchanged set of attributes is the same object in both states.
-            self.planner.redescribe(plan, new.entity_id, new.attributes)
+        # An unchanged set of attributes is the same object in both states.
+        if new.attributes is not old.attributes and self.planner.redescribe(
+            plan, new.entity_id, new.attributes
+        ):
+            self._consider_for_context(new.entity_id, new.attributes)
         state = new.state
         time_s = new.last_updated_timestamp
         previous = old.state
@@ -201,8 +203,10 @@ class BusListener:
         new, old, entity_id = data["new_state"], data["old_state"], data["entity_id"]
         if plan is None:
             plan = self._first_sight(entity_id, new, old)
-        elif new is not None:
-            self.planner.redescribe(plan, entity_id, new.attributes)
+        elif new is not None and self.planner.redescribe(
+            plan, entity_id, new.attributes
+        ):
+            self._consider_for_context(entity_id, new.attributes)
         if new is None:
             self.planner.forget_removed(entity_id)
         if plan.feeds_context:
@@ -220,9 +224,15 @@ class BusListener:
         state = new or old
         attributes: Mapping[str, Any] = state.attributes if state else {}
         plan = self.planner.plan(entity_id, attributes)
-        if new is not None and self.context.is_interesting(entity_id, attributes):
-            self._resolve_context()
+        if new is not None:
+            self._consider_for_context(entity_id, attributes)
         return plan
+
+    def _consider_for_context(
+        self, entity_id: str, attributes: Mapping[str, Any]
+    ) -> None:
+        if self.context.is_interesting(entity_id, attributes):
+            self._resolve_context()
 
     def _context_changed(self, new: State | None) -> None:
         if new is None:
@@ -294,6 +304,11 @@ class BusListener:
     def _on_timer(self) -> None:
         self._timer = None
         self.hand_over()
+
+    @property
+    def pending_count(self) -> int:
+        """Events taken that are not handed over, and not counted, yet."""
+        return len(self._pending)
 
     @callback
     def hand_over(self) -> None:

@@ -248,21 +248,24 @@ class Sender:
             part, reason = waiting.pop()
             named = getattr(reason, "bad_lines", None)
             if named and max(named) < len(part):
-                # This server names each bad line and has written all others.
+                # This server names the bad lines. The others go once more, so that
+                # a list which it has cut short loses nothing.
                 dead_letters.extend(
                     DeadLetter(line=part[number], reason=text)
                     for number, text in sorted(named.items())
                 )
-                continue
-            if len(part) == 1:
+                pieces = [[x for n, x in enumerate(part) if n not in named]]
+            elif len(part) == 1:
                 dead_letters.append(DeadLetter(line=part[0], reason=str(reason)))
                 continue
-            middle = len(part) // 2
-            for half in (part[:middle], part[middle:]):
+            else:
+                middle = len(part) // 2
+                pieces = [part[:middle], part[middle:]]
+            for piece in filter(None, pieces):
                 try:
-                    self._request(compress(b"\n".join(half)))
+                    self._request(compress(b"\n".join(piece)))
                 except (BatchRejectedError, BatchTooLargeError) as err:
-                    waiting.append((half, err))
+                    waiting.append((piece, err))
         return dead_letters
 
     def _request(self, body: bytes) -> None:
