@@ -112,11 +112,27 @@ def test_newest_time_is_known_after_all_was_sent(path: Path) -> None:
     buffer = make(path)
     buffer.add(b"a", 1, 333)
     buffer.end_batch(claim(buffer))
-    buffer.add(b"late", 1, 111)
-    buffer.end_batch(claim(buffer))
     buffer.close()
     again = make(path)
     assert again.newest_ns == 333
+    again.close()
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_newest_time_follows_a_clock_that_was_set_back(
+    path: Path, is_sent: bool
+) -> None:
+    buffer = make(path)
+    buffer.add(b"a", 1, 333)
+    buffer.end_batch(claim(buffer))
+    buffer.add(b"after the clock was set back", 1, 111)
+    batches = [claim(buffer)] * is_sent
+    for batch in batches:
+        buffer.end_batch(batch)
+    assert buffer.newest_ns == 111
+    buffer.close()
+    again = make(path)
+    assert again.newest_ns == 111
     again.close()
 
 

@@ -146,16 +146,19 @@ class SqliteBuffer(Buffer):
 
     def _count(self, connection: sqlite3.Connection) -> None:
         """Learn what a former run has left."""
-        points, rows, stored, newest, oldest = connection.execute(
+        points, rows, stored, oldest = connection.execute(
             "SELECT TOTAL(point_count), COUNT(*), TOTAL(LENGTH(body)),"
-            " MAX(newest_ns), MIN(added_ns) FROM batch"
+            " MIN(added_ns) FROM batch"
         ).fetchone()
         self._point_count = int(points)
         self._byte_count = int(stored) + rows * _ROW_OVERHEAD_BYTES
         self._oldest_ns = oldest
-        saved = self._load(connection, "newest_ns")
-        known = [ns for ns in (newest, saved) if ns is not None]
-        self.newest_ns = max(known) if known else None
+        # The last one added, not the latest: after a clock was set back, what
+        # happened in the hour that came twice must not count as seen.
+        last = connection.execute(
+            "SELECT newest_ns FROM batch ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        self.newest_ns = last[0] if last else self._load(connection, "newest_ns")
         (self.dead_letter_count,) = connection.execute(
             "SELECT COUNT(*) FROM dead_letter"
         ).fetchone()
@@ -200,7 +203,7 @@ class SqliteBuffer(Buffer):
         Args:
             lines: Line protocol, lines joined by `\n`.
             point_count: How many they are.
-            newest_ns: Time of the newest event among them.
+            newest_ns: When the newest of them was handed over; Unix time.
 
         Returns:
             How many older points had to go to stay within the bound.
@@ -225,8 +228,7 @@ class SqliteBuffer(Buffer):
             self._byte_count += row_bytes - freed
             if self._oldest_ns is None:
                 self._oldest_ns = added_ns
-            if self.newest_ns is None or newest_ns > self.newest_ns:
-                self.newest_ns = newest_ns
+            self.newest_ns = newest_ns
         return dropped
 
     def _make_room(
@@ -310,17 +312,20 @@ class SqliteBuffer(Buffer):
         first_id, last_id = batch.row_ids[0], batch.row_ids[-1]
         with self._transaction(_Role.CLAIM) as connection:
             discarded = self._insert_dead_letters(connection, dead_letters)
-            points, rows, stored, newest_ns = connection.execute(
-                "SELECT TOTAL(point_count), COUNT(*), TOTAL(LENGTH(body)),"
-                " MAX(newest_ns) FROM batch WHERE id BETWEEN ? AND ?",
+            points, rows, stored = connection.execute(
+                "SELECT TOTAL(point_count), COUNT(*), TOTAL(LENGTH(body))"
+                " FROM batch WHERE id BETWEEN ? AND ?",
                 (first_id, last_id),
             ).fetchone()
+            newest = connection.execute(
+                "SELECT newest_ns FROM batch WHERE id <= ? ORDER BY id DESC LIMIT 1",
+                (last_id,),
+            ).fetchone()
+            if newest is not None:
+                self._save(connection, "newest_ns", newest[0])
             connection.execute(
                 "DELETE FROM batch WHERE id BETWEEN ? AND ?", (first_id, last_id)
             )
-            saved_ns = self._load(connection, "newest_ns")
-            if newest_ns is not None and (saved_ns is None or newest_ns > saved_ns):
-                self._save(connection, "newest_ns", newest_ns)
             oldest = connection.execute(
                 "SELECT added_ns FROM batch ORDER BY id LIMIT 1"
             ).fetchone()
