@@ -54,8 +54,8 @@ _CARBON_FACTORS: Final[Mapping[str, float]] = {
 }
 # A price or intensity of another time than now.
 _OTHER_TIMES: Final = re.compile(
-    r"next|previous|last|tomorrow|yesterday|forecast|max|min|avg|average|mean|median"
-    r"|highest|lowest|high|low|export|feed|peak|threshold"
+    r"(?<![a-z])(next|previous|last|tomorrow|yesterday|forecast|max|min|avg|average"
+    r"|mean|median|highest|lowest|high|low|export|feed|peak|threshold)(?![a-z])"
 )
 _WEATHER_FIELDS: Final = frozenset(
     {
@@ -76,9 +76,19 @@ class ContextTracker:
         entities: The entities that the fields are taken from.
     """
 
-    def __init__(self, hass: HomeAssistant, options: HubOptions) -> None:
-        """Find the entities behind the fields among the states that exist now."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        options: HubOptions,
+        get_state: Callable[[str], State | None] | None = None,
+    ) -> None:
+        """Find the entities behind the fields among the states that exist now.
+
+        Args:
+            get_state: Where their values are read, for moments other than now.
+        """
         self._hass = hass
+        self._get_state = get_state or hass.states.get
         self.text = ""
         self.entities: frozenset[str] = frozenset()
         self._values: dict[ContextField, FieldValue] = {}
@@ -152,7 +162,7 @@ class ContextTracker:
             values[ContextField.ANYONE_HOME] = anyone_home
         if (
             ContextField.DAYLIGHT in wanted
-            and (sun := self._hass.states.get(SUN_ENTITY)) is not None
+            and (sun := self._get_state(SUN_ENTITY)) is not None
             and sun.state not in _ABSENT
         ):
             values[ContextField.DAYLIGHT] = sun.state == "above_horizon"
@@ -167,7 +177,7 @@ class ContextTracker:
     def _read_weather(self, values: dict[ContextField, FieldValue]) -> None:
         if self._weather is None:
             return
-        state = self._hass.states.get(self._weather)
+        state = self._get_state(self._weather)
         # "unknown" is a station without a word for the sky; its numbers hold.
         if state is None or state.state == STATE_UNAVAILABLE:
             return
@@ -198,7 +208,7 @@ class ContextTracker:
     def _state(self, entity_id: str | None) -> State | None:
         if entity_id is None:
             return None
-        state = self._hass.states.get(entity_id)
+        state = self._get_state(entity_id)
         return None if state is None or state.state in _ABSENT else state
 
     def _number(self, entity_id: str | None) -> tuple[float, str] | None:

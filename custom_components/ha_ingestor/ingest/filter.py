@@ -2,7 +2,8 @@
 
 The most specific rule decides: entity, then glob, then domain. Where an include
 and an exclude of the same kind match, the exclude wins. What no rule names is
-captured unless the user has listed what to include.
+captured unless the user has listed what to include. Our own diagnostic entities are
+captured only if one is named itself.
 """
 
 from dataclasses import dataclass
@@ -74,13 +75,14 @@ class EntityFilter:
             return FilterDecision(False, FilterReason.EXCLUDED_ENTITY)
         if entity_id in options.include_entities:
             return FilterDecision(True, FilterReason.INCLUDED_ENTITY)
+        # Our counters change because we write, so capturing them would never end;
+        # only naming one says that it is meant.
+        if is_own_diagnostic:
+            return FilterDecision(False, FilterReason.OWN_DIAGNOSTIC)
         if self._exclude_globs and self._exclude_globs.match(entity_id):
             return FilterDecision(False, FilterReason.EXCLUDED_GLOB)
         if self._include_globs and self._include_globs.match(entity_id):
             return FilterDecision(True, FilterReason.INCLUDED_GLOB)
-        # Our counters change because we write, so capturing them would never end.
-        if is_own_diagnostic:
-            return FilterDecision(False, FilterReason.OWN_DIAGNOSTIC)
         if domain in options.exclude_domains:
             return FilterDecision(False, FilterReason.EXCLUDED_DOMAIN)
         if domain in options.include_domains:

@@ -339,8 +339,7 @@ class BusListener:
     def _on_device_registry(
         self, event: Event[dr.EventDeviceRegistryUpdatedData]
     ) -> None:
-        # After a removal its entities still have their last events, as above.
-        if event.data["action"] == "update":
+        if event.data["action"] != "create":
             self.planner.forget_device(event.data["device_id"])
 
     @callback

@@ -33,9 +33,17 @@ from ..store.line_protocol import (
     clean_name,
     escape_key,
     escape_string,
+    format_point,
     truncate_string,
 )
-from .records import ACTIVITY, TRACKER_STATE, ActivityRecord, Record, StateRecord
+from .records import (
+    ACTIVITY,
+    POINT,
+    TRACKER_STATE,
+    ActivityRecord,
+    Record,
+    StateRecord,
+)
 from .redact import redact
 
 REMOVED_STATE: Final = "removed"
@@ -97,6 +105,8 @@ class Normalizer:
         """Return the line of one record."""
         if record[0] == ACTIVITY:
             return self._format_activity(record)
+        if record[0] == POINT:
+            return format_point(record[1])
         return self._format_state(record)
 
     def _format_state(self, record: StateRecord) -> str:
@@ -135,7 +145,10 @@ class Normalizer:
         # An integration may have made the id up.
         if '"' in context_id or "\\" in context_id:
             context_id = escape_string(context_id)
-        fields = f'{fields},context_id="{context_id}"{context_fields}'
+        if context_id:
+            fields = f'{fields},context_id="{context_id}"{context_fields}'
+        else:
+            fields += context_fields
         if parent_id is not None:
             fields = f'{fields},context_parent_id="{escape_string(parent_id)}"'
         if user_id is not None:
@@ -284,8 +297,6 @@ def _whereabouts(state: str) -> float | None:
 
 def _json_fallback(value: Any) -> Any:
     """Give orjson something that it knows for a value that it does not."""
-    if isinstance(value, enum.Enum):
-        return value.value
     for base in (str, int, float):
         if isinstance(value, base):
             return base(value)

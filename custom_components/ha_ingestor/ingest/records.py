@@ -8,6 +8,8 @@ tuple of atoms next to nothing.
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from ..models import Point
+
 # (name, value) of each attribute that the user wants; values as the state has them.
 type AttributeItems = tuple[tuple[str, Any], ...]
 
@@ -15,10 +17,11 @@ type StateKind = Literal[0, 1]
 STATE: Final = 0
 TRACKER_STATE: Final = 1
 ACTIVITY: Final = 2
+POINT: Final = 3
 
 # kind, series key, state (None: removed), time in seconds, previous state (None:
-# the state's text did not change), seconds it lasted, context id, parent id, user
-# id, context fields as line protocol, attributes.
+# the state's text did not change), seconds it lasted, context id (empty: not known,
+# of the past), parent id, user id, context fields as line protocol, attributes.
 type StateRecord = tuple[
     StateKind,
     str,
@@ -44,4 +47,6 @@ type ActivityRecord = tuple[
     str | None,
     str | None,
 ]
-type Record = StateRecord | ActivityRecord
+# kind, what to store as it is: not an event of the bus.
+type PointRecord = tuple[Literal[3], Point]
+type Record = StateRecord | ActivityRecord | PointRecord
