@@ -184,16 +184,7 @@ class HomeAssistantProcess:
         storage.mkdir(parents=True, exist_ok=True)
         if not (storage / "onboarding").exists():
             _write_storage(storage, "onboarding", 4, {"done": _ONBOARDING_DONE})
-        _write_storage(
-            storage,
-            "http",
-            3,
-            {
-                "stable": {**_HTTP, "server_port": self._port},
-                "pending": None,
-                "yaml_migration_done": True,
-            },
-        )
+        bind_to_loopback(storage, self._port)
         (self.folder / "configuration.yaml").write_text(_CONFIGURATION)
         shutil.copy(RECORDING, self.folder)
         for source in (
@@ -202,6 +193,24 @@ class HomeAssistantProcess:
         ):
             target = self.folder / "custom_components" / source.name
             _replace_folder(source, target)
+
+
+def bind_to_loopback(storage: Path, port: int) -> None:
+    """Say where Home Assistant is to listen.
+
+    In its configuration.yaml this would be a trial of five minutes, after which it
+    listens on every address.
+    """
+    _write_storage(
+        storage,
+        "http",
+        3,
+        {
+            "stable": {**_HTTP, "server_port": port},
+            "pending": None,
+            "yaml_migration_done": True,
+        },
+    )
 
 
 def _write_storage(storage: Path, key: str, version: int, data: object) -> None:

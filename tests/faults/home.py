@@ -8,6 +8,7 @@ import subprocess
 import time
 from typing import Any
 
+from devlib.hass import bind_to_loopback
 from devlib.influxd import InfluxServer, free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,17 +45,16 @@ class Home:
             Path(__file__).parent / "load_component", components / "fault_load"
         )
         self._fired.touch()
-        port = free_port()
         (folder / "configuration.yaml").write_text(
             "logger:\n  default: warning\n"
             "  logs:\n    custom_components.ha_ingestor: info\n"
-            f"http:\n  server_host: 127.0.0.1\n  server_port: {port}\n"
             f"fault_load:\n  rate: {rate}\n  fired: {self._fired}\n"
             f"  stop: {self._stop_load}\n",
             encoding="utf-8",
         )
         storage = folder / ".storage"
         storage.mkdir()
+        bind_to_loopback(storage, free_port())
         (storage / "core.config_entries").write_text(
             json.dumps(config_entries(data, options)), encoding="utf-8"
         )
