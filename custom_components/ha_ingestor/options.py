@@ -9,18 +9,30 @@ from .const import (
     CONF_BUFFER_MIB,
     CONF_CARBON_ENTITY,
     CONF_CONTEXT_FIELDS,
+    CONF_DEADBAND,
+    CONF_DEADBAND_PERCENT,
     CONF_EVENT_KINDS,
+    CONF_EXCLUDE_AREAS,
+    CONF_EXCLUDE_DEVICES,
     CONF_EXCLUDE_DOMAINS,
     CONF_EXCLUDE_ENTITIES,
     CONF_EXCLUDE_GLOBS,
+    CONF_EXCLUDE_LABELS,
     CONF_FLUSH_INTERVAL_S,
+    CONF_GLOB,
+    CONF_HEARTBEAT_S,
+    CONF_INCLUDE_AREAS,
+    CONF_INCLUDE_DEVICES,
     CONF_INCLUDE_DOMAINS,
     CONF_INCLUDE_ENTITIES,
     CONF_INCLUDE_GLOBS,
+    CONF_INCLUDE_LABELS,
     CONF_IS_FULL_SYNC,
+    CONF_MIN_INTERVAL_S,
     CONF_OUTDOOR_TEMPERATURE_ENTITY,
     CONF_PRESENCE_ENTITIES,
     CONF_PRICE_ENTITY,
+    CONF_SAMPLING,
     CONF_STATIC_TAGS,
     CONF_WEATHER_ENTITY,
 )
@@ -101,6 +113,40 @@ RESERVED_TAGS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingRule:
+    """How densely the entities of a glob are stored; the first rule that fits holds.
+
+    Attributes:
+        glob: Entity ids, such as `sensor.power_*`.
+        min_interval_s: At most one value in this time; the last one of it is stored.
+        deadband: A number has to move by so much, in its own unit.
+        deadband_percent: Or by so much of the number stored last.
+        heartbeat_s: A value that does not change is stored again after this time.
+    """
+
+    glob: str
+    min_interval_s: float | None = None
+    deadband: float | None = None
+    deadband_percent: float | None = None
+    heartbeat_s: float | None = None
+
+    @classmethod
+    def from_option(cls, option: Mapping[str, Any]) -> Self:
+        """Read one rule as the options flow stores it."""
+
+        def number(key: str) -> float | None:
+            return None if option.get(key) is None else float(option[key])
+
+        return cls(
+            glob=option[CONF_GLOB],
+            min_interval_s=number(CONF_MIN_INTERVAL_S),
+            deadband=number(CONF_DEADBAND),
+            deadband_percent=number(CONF_DEADBAND_PERCENT),
+            heartbeat_s=number(CONF_HEARTBEAT_S),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubOptions:
     """Options of a hub, typed and complete.
 
@@ -114,9 +160,16 @@ class HubOptions:
     include_domains: frozenset[str] = frozenset()
     include_entities: frozenset[str] = frozenset()
     include_globs: tuple[str, ...] = ()
+    include_areas: frozenset[str] = frozenset()
+    include_labels: frozenset[str] = frozenset()
+    include_devices: frozenset[str] = frozenset()
     exclude_domains: frozenset[str] = frozenset()
     exclude_entities: frozenset[str] = frozenset()
     exclude_globs: tuple[str, ...] = ()
+    exclude_areas: frozenset[str] = frozenset()
+    exclude_labels: frozenset[str] = frozenset()
+    exclude_devices: frozenset[str] = frozenset()
+    sampling: tuple[SamplingRule, ...] = ()
     event_kinds: frozenset[EventKind] = frozenset(DEFAULT_EVENT_KINDS)
     attributes: tuple[str, ...] = DEFAULT_ATTRIBUTES
     context_fields: frozenset[ContextField] = frozenset(DEFAULT_CONTEXT_FIELDS)
@@ -138,9 +191,19 @@ class HubOptions:
             include_domains=frozenset(options.get(CONF_INCLUDE_DOMAINS, ())),
             include_entities=frozenset(options.get(CONF_INCLUDE_ENTITIES, ())),
             include_globs=tuple(options.get(CONF_INCLUDE_GLOBS, ())),
+            include_areas=frozenset(options.get(CONF_INCLUDE_AREAS, ())),
+            include_labels=frozenset(options.get(CONF_INCLUDE_LABELS, ())),
+            include_devices=frozenset(options.get(CONF_INCLUDE_DEVICES, ())),
             exclude_domains=frozenset(options.get(CONF_EXCLUDE_DOMAINS, ())),
             exclude_entities=frozenset(options.get(CONF_EXCLUDE_ENTITIES, ())),
             exclude_globs=tuple(options.get(CONF_EXCLUDE_GLOBS, ())),
+            exclude_areas=frozenset(options.get(CONF_EXCLUDE_AREAS, ())),
+            exclude_labels=frozenset(options.get(CONF_EXCLUDE_LABELS, ())),
+            exclude_devices=frozenset(options.get(CONF_EXCLUDE_DEVICES, ())),
+            sampling=tuple(
+                SamplingRule.from_option(rule)
+                for rule in options.get(CONF_SAMPLING, ())
+            ),
             event_kinds=frozenset(
                 EventKind(kind)
                 for kind in options.get(CONF_EVENT_KINDS, DEFAULT_EVENT_KINDS)

@@ -8,6 +8,7 @@ import pytest
 from custom_components.ha_ingestor.const import DOMAIN
 from custom_components.ha_ingestor.ingest.filter import (
     AttributeFilter,
+    EntityFacts,
     EntityFilter,
     FilterDecision,
     FilterReason,
@@ -51,7 +52,7 @@ def named_by(options: HubOptions, entity_id: str) -> list[tuple[bool, bool]]:
 def test_the_most_specific_rule_decides_and_exclude_wins_a_tie(
     options: HubOptions, entity_id: str
 ) -> None:
-    decision = EntityFilter(options).decide(entity_id, is_own_diagnostic=False)
+    decision = EntityFilter(options).decide(entity_id, facts=EntityFacts())
 
     levels = named_by(options, entity_id)
     by_rule = [not is_excluded for is_excluded, *_ in filter(any, levels)]
@@ -63,7 +64,7 @@ def test_the_most_specific_rule_decides_and_exclude_wins_a_tie(
 
 @given(options=options_st, entity_id=st.sampled_from(ENTITIES))
 def test_the_reason_names_the_rule(options: HubOptions, entity_id: str) -> None:
-    decision = EntityFilter(options).decide(entity_id, is_own_diagnostic=False)
+    decision = EntityFilter(options).decide(entity_id, facts=EntityFacts())
 
     reasons = [
         f"{'excluded' if is_excluded else 'included'}_{level}"
@@ -121,7 +122,7 @@ def test_the_reason_names_the_rule(options: HubOptions, entity_id: str) -> None:
 def test_an_entity_that_no_rule_names(
     options: HubOptions, expected: FilterReason
 ) -> None:
-    decision = EntityFilter(options).decide("sensor.a", is_own_diagnostic=False)
+    decision = EntityFilter(options).decide("sensor.a", facts=EntityFacts())
 
     assert decision.reason is expected
     assert decision.is_captured is (expected is FilterReason.DEFAULT)
@@ -150,7 +151,9 @@ def test_an_entity_that_no_rule_names(
 def test_own_diagnostics_are_captured_only_if_asked_for(
     options: HubOptions, expected: FilterDecision
 ) -> None:
-    decision = EntityFilter(options).decide("sensor.a", is_own_diagnostic=True)
+    decision = EntityFilter(options).decide(
+        "sensor.a", facts=EntityFacts(is_own_diagnostic=True)
+    )
 
     assert decision == expected
 

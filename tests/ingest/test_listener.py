@@ -324,9 +324,9 @@ def test_a_preview_hands_nothing_over(hass: HomeAssistant, capture: Capture) -> 
     state = hass.states.get("sensor.a")
     assert state is not None
 
-    decision, records = capture.listener.preview(state)
+    plan, records = capture.listener.preview(state)
 
-    assert decision.is_captured
+    assert plan.is_captured
     assert [capture.normalizer.format_record(record) for record in records] == before
     assert capture.lines == before
     assert capture.stats.captured == 1
@@ -338,7 +338,7 @@ def test_a_preview_of_what_is_left_out(hass: HomeAssistant, capture: Capture) ->
     state = hass.states.get("sensor.a")
     assert state is not None
 
-    decision, records = capture.listener.preview(state)
+    plan, records = capture.listener.preview(state)
 
-    assert decision.reason == "excluded_domain"
+    assert plan.decision.reason == "excluded_domain"
     assert records == []

@@ -27,9 +27,16 @@ from ..const import DOMAIN, MEASUREMENT_EVENTS
 from ..models import EventKind
 from ..options import HubOptions
 from ..store.line_protocol import format_series_key
-from .filter import AttributeFilter, EntityFilter, FilterDecision, FilterReason
+from .filter import (
+    AttributeFilter,
+    EntityFacts,
+    EntityFilter,
+    FilterDecision,
+    FilterReason,
+)
 from .records import STATE, TRACKER_STATE, AttributeItems, StateKind
 from .redact import is_private
+from .sampling import Sampler, SamplerPool
 
 ATTR_STATE_CLASS: Final = "state_class"
 # Their states are names of zones, of which only "home" means at home.
@@ -41,11 +48,10 @@ class _Registered:
     """What the registries say about one entity."""
 
     tags: Mapping[str, str]
-    device_ids: tuple[str, ...]
-    is_own_diagnostic: bool
+    facts: EntityFacts
 
 
-_UNREGISTERED: Final = _Registered(tags={}, device_ids=(), is_own_diagnostic=False)
+_UNREGISTERED: Final = _Registered(tags={}, facts=EntityFacts())
 
 
 @dataclass(slots=True)
@@ -55,7 +61,8 @@ class EntityPlan:
     Attributes:
         is_captured: Whether its events become points.
         feeds_context: Whether a context field is taken from it.
-        is_special: Either of these asks for more than taking the event out.
+        is_special: It asks for more than taking the event out.
+        sampler: Thins its changes; None where every change is stored.
         key: Measurement and tags as line protocol.
         described_by: device class, state class and unit that the key was made from.
         device_ids: Its device, and the parent whose area a child device inherits.
@@ -70,6 +77,7 @@ class EntityPlan:
     registry_tags: Mapping[str, str]
     described_by: tuple[Any, Any, Any]
     attribute_filter: AttributeFilter | None
+    sampler: Sampler | None
     device_ids: tuple[str, ...]
 
 
@@ -92,6 +100,7 @@ class EntityPlanner:
         self._options = options
         self._filter = EntityFilter(options)
         self._attribute_filters: dict[str, AttributeFilter | None] = {}
+        self.samplers = SamplerPool(options)
         self._static_tags = dict(options.static_tags)
         self.plans.clear()
 
@@ -100,7 +109,9 @@ class EntityPlanner:
         self._context_entities = frozenset(entity_ids)
         for entity_id, plan in self.plans.items():
             plan.feeds_context = entity_id in self._context_entities
-            plan.is_special = plan.feeds_context or not plan.is_captured
+            plan.is_special = (
+                plan.feeds_context or not plan.is_captured or plan.sampler is not None
+            )
 
     def forget(self, entity_id: str) -> None:
         """Drop the plan of an entity whose registry entry changed."""
@@ -144,25 +155,35 @@ class EntityPlanner:
     def _make(self, entity_id: str, attributes: Mapping[str, Any]) -> EntityPlan:
         domain = entity_id.partition(".")[0]
         registered = self._look_up(entity_id)
-        decision = self._filter.decide(
-            entity_id, is_own_diagnostic=registered.is_own_diagnostic
-        )
-        if EventKind.STATES not in self._options.event_kinds:
-            decision = FilterDecision(False, FilterReason.STATES_SWITCHED_OFF)
+        decision = self._decide(entity_id, registered)
+        sampler = self.samplers.sampler(entity_id)
         described_by = _describe(attributes)
         feeds_context = entity_id in self._context_entities
         return EntityPlan(
             decision=decision,
             is_captured=decision.is_captured,
             feeds_context=feeds_context,
-            is_special=feeds_context or not decision.is_captured,
+            is_special=feeds_context or not decision.is_captured or sampler is not None,
             kind=TRACKER_STATE if domain in _TRACKER_DOMAINS else STATE,
             key=self._key(entity_id, registered.tags, described_by),
             registry_tags=registered.tags,
             described_by=described_by,
             attribute_filter=self._attribute_filter(domain),
-            device_ids=registered.device_ids,
+            sampler=sampler,
+            device_ids=registered.facts.device_ids,
         )
+
+    def _decide(self, entity_id: str, registered: _Registered) -> FilterDecision:
+        if EventKind.STATES not in self._options.event_kinds:
+            return FilterDecision(False, FilterReason.STATES_SWITCHED_OFF)
+        return self._filter.decide(entity_id, facts=registered.facts)
+
+    def decide_all(self) -> dict[str, FilterDecision]:
+        """Apply the rules to every entity that has a state, without making plans."""
+        return {
+            entity_id: self._decide(entity_id, self._look_up(entity_id))
+            for entity_id in self._hass.states.async_entity_ids()
+        }
 
     def _look_up(self, entity_id: str) -> _Registered:
         """Ask the registries; what has just left them is answered from memory.
@@ -174,10 +195,7 @@ class EntityPlanner:
         if entry is None:
             return self._registered.get(entity_id, _UNREGISTERED)
         registered = self._registered[entity_id] = _Registered(
-            tags=self._registry_tags(entry),
-            device_ids=self._device_ids(entry),
-            is_own_diagnostic=entry.platform == DOMAIN
-            and entry.entity_category is EntityCategory.DIAGNOSTIC,
+            tags=self._registry_tags(entry), facts=self._facts(entry)
         )
         return registered
 
@@ -189,13 +207,27 @@ class EntityPlanner:
             )
         return self._attribute_filters[domain]
 
-    def _device_ids(self, entry: er.RegistryEntry) -> tuple[str, ...]:
-        if entry.device_id is None:
-            return ()
-        device = dr.async_get(self._hass).async_get(entry.device_id)
-        if isinstance(device, dr.ChildDeviceEntry):
-            return (entry.device_id, device.parent_device_id)
-        return (entry.device_id,)
+    def _facts(self, entry: er.RegistryEntry) -> EntityFacts:
+        """Return what the rules of the filter ask for."""
+        labels = set(entry.labels)
+        device_ids: tuple[str, ...] = ()
+        if entry.device_id and (
+            device := dr.async_get(self._hass).async_get(entry.device_id)
+        ):
+            labels |= device.labels
+            device_ids = (entry.device_id,)
+            if isinstance(device, dr.ChildDeviceEntry):
+                device_ids = (entry.device_id, device.parent_device_id)
+        area_id = er.async_get_effective_area_id(self._hass, entry)
+        if area_id and (area := ar.async_get(self._hass).async_get_area(area_id)):
+            labels |= area.labels
+        return EntityFacts(
+            is_own_diagnostic=entry.platform == DOMAIN
+            and entry.entity_category is EntityCategory.DIAGNOSTIC,
+            device_ids=device_ids,
+            label_ids=frozenset(labels),
+            area_id=area_id,
+        )
 
     def _registry_tags(self, entry: er.RegistryEntry) -> dict[str, str]:
         """Return area, device, floor and integration, as far as they are known."""

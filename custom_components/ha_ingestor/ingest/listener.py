@@ -8,7 +8,8 @@ fifth of a second of them, and what the encoder thread has not committed yet.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.const import (
@@ -28,7 +29,9 @@ from homeassistant.helpers import (
     device_registry as dr,
     entity_registry as er,
     floor_registry as fr,
+    label_registry as lr,
 )
+from homeassistant.helpers.event import async_track_time_interval
 
 from ..options import HubOptions
 from ..store.buffer import RecordSink
@@ -36,8 +39,8 @@ from ..store.stats import PipelineStats
 from .activity import ActivityRecorder
 from .context import ContextTracker
 from .enrich import EntityPlan, EntityPlanner, pick_attributes
-from .filter import FilterDecision
-from .records import Record
+from .records import Record, StateRecord
+from .sampling import CHECK_INTERVAL_S
 
 # Kill -9 may cost a quarter of a second: this, and the time to encode and commit.
 MAX_HAND_OVER_INTERVAL_S: Final = 0.15
@@ -73,6 +76,7 @@ class BusListener:
         self._pending: list[Record] = []
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribers: list[CALLBACK_TYPE] = []
+        self._cancel_sampling: CALLBACK_TYPE | None = None
         self._set_interval(options)
 
     def _set_interval(self, options: HubOptions) -> None:
@@ -92,13 +96,19 @@ class BusListener:
             listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._on_device_registry),
             listen(ar.EVENT_AREA_REGISTRY_UPDATED, self._on_places_changed),
             listen(fr.EVENT_FLOOR_REGISTRY_UPDATED, self._on_places_changed),
+            listen(lr.EVENT_LABEL_REGISTRY_UPDATED, self._on_places_changed),
             listen(EVENT_HOMEASSISTANT_STARTED, self._on_started),
         ]
         self._activity.async_start(options)
+        self._set_sampling_timer()
 
     @callback
     def async_stop(self) -> None:
         """Detach from the bus and hand over what is pending."""
+        if self._cancel_sampling is not None:
+            self._cancel_sampling()
+            self._cancel_sampling = None
+        self._end_sampling()
         self._activity.async_stop()
         while self._unsubscribers:
             self._unsubscribers.pop()()
@@ -113,12 +123,14 @@ class BusListener:
     @callback
     def set_options(self, options: HubOptions) -> None:
         """Apply changed options from the next event on."""
+        self._end_sampling()
         self._set_interval(options)
         self.planner.set_options(options)
         self.context.set_options(options)
         self._context_text = self.context.text
         self.planner.set_context_entities(self.context.entities)
         self._activity.set_options(options)
+        self._set_sampling_timer()
 
     @callback
     def capture_states(self, after_s: float, until_s: float) -> int:
@@ -146,11 +158,10 @@ class BusListener:
         return self.stats.captured - before
 
     @callback
-    def preview(self, state: State) -> tuple[FilterDecision, list[Record]]:
+    def preview(self, state: State) -> tuple[EntityPlan, list[StateRecord]]:
         """Return what an event of this state would hand over, without doing so."""
         plan = self.planner.plan(state.entity_id, state.attributes)
-        records = [self._record(plan, state, None)] if plan.is_captured else []
-        return plan.decision, records
+        return plan, [self._record(plan, state, None)] if plan.is_captured else []
 
     @callback
     def _on_state_changed(self, event: Event[EventStateChangedData]) -> None:
@@ -213,10 +224,16 @@ class BusListener:
             self._context_changed(new)
         if not plan.is_captured:
             self.stats.filtered += 1
-        elif new is not None:
-            self._append(self._record(plan, new, old))
+            return
+        record = (
+            self._record(plan, new, old)
+            if new is not None
+            else self._removal(plan, event, old)
+        )
+        if plan.sampler is None:
+            self._append(record)
         else:
-            self._append(self._removal(plan, event, old))
+            self._append_all(plan.sampler.offer(record))
 
     def _first_sight(
         self, entity_id: str, new: State | None, old: State | None
@@ -246,7 +263,7 @@ class BusListener:
         self._context_text = self.context.text
         self.planner.set_context_entities(self.context.entities)
 
-    def _record(self, plan: EntityPlan, new: State, old: State | None) -> Record:
+    def _record(self, plan: EntityPlan, new: State, old: State | None) -> StateRecord:
         state = new.state
         time_s = new.last_updated_timestamp
         previous = duration_s = None
@@ -272,7 +289,7 @@ class BusListener:
 
     def _removal(
         self, plan: EntityPlan, event: Event[EventStateChangedData], old: State | None
-    ) -> Record:
+    ) -> StateRecord:
         time_s = event.time_fired_timestamp
         context = event.context
         return (
@@ -295,6 +312,34 @@ class BusListener:
             self._start_timer()
         elif len(self._pending) >= HAND_OVER_RECORD_COUNT:
             self.hand_over()
+
+    def _append_all(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self._append(record)
+
+    @callback
+    def _on_sampling_timer(self, now: datetime) -> None:
+        samplers = self.planner.samplers
+        self._append_all(samplers.take_due(now.timestamp()))
+        self.stats.sampled += samplers.take_left_out()
+
+    def _set_sampling_timer(self) -> None:
+        if self._cancel_sampling is not None:
+            self._cancel_sampling()
+            self._cancel_sampling = None
+        if self.planner.samplers.is_active:
+            self._cancel_sampling = async_track_time_interval(
+                self._hass,
+                self._on_sampling_timer,
+                timedelta(seconds=CHECK_INTERVAL_S),
+                cancel_on_shutdown=True,
+            )
+
+    def _end_sampling(self) -> None:
+        """Store what is held: it was the last value of its interval."""
+        samplers = self.planner.samplers
+        self._append_all(samplers.take_held())
+        self.stats.sampled += samplers.take_left_out()
 
     def _start_timer(self) -> None:
         self._timer = self._hass.loop.call_later(

@@ -34,15 +34,19 @@ class PipelineStats:
     Attributes:
         captured: Events taken from the bus.
         filtered: Events that the user's rules leave out.
+        sampled: Changes that a sampling rule has left out.
         written: Points that the server has accepted.
         rejected: Points that the server refused, set aside as dead letters.
         dropped: Points lost because a bound was reached.
         repaired: Values changed by a rule of normalisation.
         last_error: The latest failure in words, None after a success.
+        buffer_error: Why the disk takes nothing at the moment, None if it does.
+        is_disk_full: Whether that is because it has no room.
     """
 
     captured: int = 0
     filtered: int = 0
+    sampled: int = 0
     written: int = 0
     rejected: int = 0
     dropped_by_encoder: int = 0
@@ -53,6 +57,7 @@ class PipelineStats:
     link: LinkState = LinkState.UNTRIED
     last_error: str | None = None
     buffer_error: str | None = None
+    is_disk_full: bool = False
     write_latencies_s: deque[float] = field(
         default_factory=lambda: deque(maxlen=_LATENCY_SAMPLE_COUNT)
     )
@@ -78,6 +83,7 @@ class PipelineStats:
             "repaired": self.repaired,
             "captured": self.captured,
             "filtered": self.filtered,
+            "sampled": self.sampled,
         }
 
     def restore(self, totals: Mapping[str, int]) -> None:
