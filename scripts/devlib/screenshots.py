@@ -1,0 +1,266 @@
+"""The program behind scripts/screenshots: the pictures of the README."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+import json
+import shutil
+import sys
+from typing import Final
+
+import aiohttp
+from playwright.async_api import Error as BrowserError, Locator
+
+from .api import HomeAssistantApi
+from .browser import Frontend, open_frontend
+from .entries import DEMO_DOMAIN, HUB_DOMAIN, set_up_house, set_up_hub
+from .hass import HomeAssistantProcess
+from .influxd import InfluxServer, InfluxServerError
+from .processes import StateFolder
+from .screen import say
+from .settings import (
+    DEFAULT_DATABASE,
+    DEV,
+    HOME_ASSISTANT_PORT,
+    INFLUXDB_PORT,
+    PROJECT,
+    DevelopError,
+    InfluxTarget,
+    find_free_port,
+)
+
+_IMAGES: Final = PROJECT / "docs" / "images"
+_MAX_BYTES: Final = 150_000
+_NAMES: Final = (
+    "menu",
+    "form-error",
+    "create-database",
+    "hubs",
+    "options-capture",
+    "options-context",
+    "options-writer",
+    "reconfigure",
+    "device",
+    "preview",
+    "repair",
+)
+_INTEGRATION: Final = f"/config/integrations/integration/{HUB_DOMAIN}"
+_SECOND_DATABASE: Final = "cottage"
+_ROW_COUNT: Final = 600
+_ROWS_PER_SECOND: Final = 40
+_PREVIEWED: Final = "sensor.kitchen_climate_temperature"
+# Where the frontend keeps what was last entered on the page of actions.
+_ACTION_STATE: Final = "panel-dev-action-state-service-data"
+# Shows the whole form of a generation.
+_FORM_HEIGHT: Final = 1_160
+# How long a button shows that it was pressed.
+_BUTTON_FEEDBACK_S: Final = 2.0
+# The figures of the device are read twice a minute, issues are raised at the next
+# try to write.
+_FIGURES_INTERVAL_S: Final = 31.0
+_ISSUE_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(slots=True)
+class Studio:
+    """All that a picture may need."""
+
+    server: InfluxServer
+    api: HomeAssistantApi
+    entry_id: str
+    frontend: Frontend
+    wanted: frozenset[str]
+
+    async def save(self, name: str) -> None:
+        """Save one picture if it is wanted."""
+        if name not in self.wanted:
+            return
+        picture = await self.frontend.take_picture()
+        say(f"docs/images/{name}.png  {len(picture) / 1000:.0f} kB")
+        if len(picture) > _MAX_BYTES:
+            raise DevelopError(f"{name}.png is larger than {_MAX_BYTES} bytes")
+        (_IMAGES / f"{name}.png").write_bytes(picture)
+
+
+async def main(names: list[str]) -> int:
+    """Make the pictures; return the exit code."""
+    if unknown := set(names) - set(_NAMES):
+        print(f"Unknown: {', '.join(sorted(unknown))}; there are {', '.join(_NAMES)}")
+        return 2
+    wanted = frozenset(names or _NAMES)
+    _IMAGES.mkdir(parents=True, exist_ok=True)
+    try:
+        with StateFolder(DEV / "state" / "screenshots") as state:
+            async with _studio(state, wanted) as studio:
+                await _show_set_up(studio)
+                await _show_options(studio)
+                await _show_device(studio)
+                await _show_preview(studio)
+                await _show_repair(studio)
+    except (
+        DevelopError,
+        InfluxServerError,
+        aiohttp.ClientError,
+        BrowserError,
+        TimeoutError,
+    ) as err:
+        print(f"scripts/screenshots: {str(err) or type(err).__name__}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@asynccontextmanager
+async def _studio(state: StateFolder, wanted: frozenset[str]) -> AsyncIterator[Studio]:
+    """Start an empty InfluxDB and a new Home Assistant, and stop them again."""
+    for name in ("config", "influxdb"):
+        shutil.rmtree(state.path / name, ignore_errors=True)
+    (state.path / "hub.json").unlink(missing_ok=True)
+    server = InfluxServer(
+        DEV / "influxdb" / "influxd",
+        state.path / "influxdb",
+        port=find_free_port(INFLUXDB_PORT),
+    )
+    home_assistant = HomeAssistantProcess(state, find_free_port(HOME_ASSISTANT_PORT))
+    try:
+        say("Starting InfluxDB and Home Assistant")
+        await asyncio.to_thread(server.start)
+        await home_assistant.start()
+        async with HomeAssistantApi(
+            home_assistant.url, home_assistant.check_running
+        ) as api:
+            await api.wait_answering()
+            await api.log_in()
+            await api.wait_started()
+            await set_up_house(api)
+            target = InfluxTarget(url=server.url, is_ours=True)
+            entry_id = await set_up_hub(api, state, target)
+            await api.call_action(
+                DEMO_DOMAIN, "play", rows=_ROW_COUNT, rows_per_second=_ROWS_PER_SECOND
+            )
+            async with open_frontend(home_assistant.url) as frontend:
+                try:
+                    yield Studio(server, api, entry_id, frontend, wanted)
+                except BrowserError:
+                    file = state.path / "failure.png"
+                    file.write_bytes(await frontend.take_picture())
+                    say(f"What the browser showed: {file.relative_to(PROJECT)}")
+                    raise
+    finally:
+        if home_assistant.is_started:
+            await home_assistant.stop()
+        if server.is_running:
+            await asyncio.to_thread(server.stop)
+
+
+async def _show_set_up(studio: Studio) -> None:
+    """Add a second hub by hand, with two mistakes on the way."""
+    frontend = studio.frontend
+    await frontend.open(_INTEGRATION)
+    await frontend.page.get_by_text("Add service").click()
+    await frontend.settle()
+    await studio.save("menu")
+
+    await frontend.choose("InfluxDB 1.x")
+    await frontend.resize(_FORM_HEIGHT)
+    await frontend.fill("host", "influxdb.invalid")
+    await frontend.fill("store", _SECOND_DATABASE)
+    await frontend.submit("There is no host of the name")
+    await studio.save("form-error")
+
+    await frontend.fill("host", "127.0.0.1")
+    await frontend.dialog.locator("input[type=number]").fill(str(studio.server.port))
+    await frontend.submit("does not exist on")
+    await frontend.resize(600)
+    await studio.save("create-database")
+
+    await frontend.submit("Skip and finish")
+    await frontend.dialog.get_by_role("button", name="Skip and finish").click()
+    await frontend.settle()
+    await frontend.resize(640)
+    await studio.save("hubs")
+
+    row = _find_row(studio, _SECOND_DATABASE)
+    await row.locator("ha-icon-button").nth(2).click()
+    await frontend.settle()
+    await row.get_by_text("Reconfigure").click()
+    await frontend.settle()
+    await frontend.resize(_FORM_HEIGHT)
+    await studio.save("reconfigure")
+
+
+def _find_row(studio: Studio, database: str) -> Locator:
+    """Return the row of a hub: its icons open the device, options and a menu."""
+    rows = studio.frontend.page.locator("ha-config-entry-row")
+    return rows.filter(has_text=f"{database} on ")
+
+
+async def _show_options(studio: Studio) -> None:
+    """Open the three forms of the options."""
+    frontend = studio.frontend
+    for name, text, height in (
+        ("options-capture", "What is captured", 1_400),
+        ("options-context", "Context", 1_240),
+        ("options-writer", "Buffer and writing", 740),
+    ):
+        # A page that is opened anew has no dialog left.
+        await frontend.open(_INTEGRATION, height=height)
+        row = _find_row(studio, DEFAULT_DATABASE)
+        await row.locator("ha-icon-button").nth(1).click()
+        await frontend.settle()
+        await frontend.choose(text)
+        await studio.save(name)
+
+
+async def _show_device(studio: Studio) -> None:
+    """Show the device of the first hub once its figures are fresh."""
+    # Longer than the rest of the rows takes, and then the next reading of figures.
+    await asyncio.sleep(_ROW_COUNT / _ROWS_PER_SECOND + _FIGURES_INTERVAL_S)
+    devices = await studio.api.command("config/device_registry/list")
+    device_id = next(
+        device["id"]
+        for device in devices
+        if studio.entry_id in device["config_entries"]
+    )
+    await studio.frontend.open(f"/config/devices/device/{device_id}", height=760)
+    await studio.save("device")
+
+
+async def _show_preview(studio: Studio) -> None:
+    """Perform the action `preview`."""
+    frontend = studio.frontend
+    call = {
+        "action": f"{HUB_DOMAIN}.preview",
+        "data": {"entity_id": [_PREVIEWED], "config_entry_id": studio.entry_id},
+    }
+    await frontend.page.evaluate(
+        "([key, value]) => localStorage.setItem(key, value)",
+        [_ACTION_STATE, json.dumps(call)],
+    )
+    await frontend.open("/config/tools/action", height=1_240)
+    # Pressed before the form is complete, the button would do nothing.
+    hub = frontend.page.locator("ha-service-control").get_by_text(DEFAULT_DATABASE)
+    await hub.first.wait_for()
+    await frontend.page.get_by_role("button", name="Perform action").click()
+    await frontend.page.get_by_text("Response").first.wait_for()
+    await asyncio.sleep(_BUTTON_FEEDBACK_S)
+    await frontend.settle()
+    await studio.save("preview")
+
+
+async def _show_repair(studio: Studio) -> None:
+    """Take the database of the second hub away and wait for the repair issue."""
+    await asyncio.to_thread(studio.server.query, f'DROP DATABASE "{_SECOND_DATABASE}"')
+    # Something has to happen that the hub would write.
+    await studio.api.call_action(DEMO_DOMAIN, "play", rows=5, rows_per_second=5)
+    frontend = studio.frontend
+    await frontend.open("/config/repairs", height=600)
+    issue = frontend.page.get_by_text(f"{_SECOND_DATABASE} on ").first
+    await issue.wait_for(timeout=_ISSUE_TIMEOUT_S * 1_000)
+    await issue.click()
+    await frontend.settle()
+    await studio.save("repair")
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(sys.argv[1:])))
