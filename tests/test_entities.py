@@ -23,17 +23,20 @@ KEYS = {
     "backlog_points",
     "captured",
     "connectivity",
+    "dead_letters",
     "dropped",
     "filtered",
     "flush",
+    "job_progress",
     "oldest_age",
     "rejected",
     "repaired",
+    "sampled",
     "write_latency",
     "write_rate",
     "written",
 }
-QUIET_KEYS = {"backlog_bytes", "filtered", "repaired", "write_latency", "write_rate"}
+QUIET_KEYS = {"backlog_bytes", "filtered", "repaired", "sampled", "write_latency", "write_rate"}
 OWN_NAME = "sensor.pipeline_points_written"
 
 

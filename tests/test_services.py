@@ -65,6 +65,7 @@ async def test_preview_says_why_not(hass: HomeAssistant, hub: MockConfigEntry) -
     assert shown["sensor.a"] == {
         "is_captured": False,
         "reason": "excluded_entity",
+        "sampling": None,
         "lines": [],
     }
     assert shown["sensor.b"]["is_captured"] is True

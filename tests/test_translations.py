@@ -29,9 +29,12 @@ from custom_components.ha_ingestor.flows.option_forms import (
     WRITER_SCHEMA,
     create_capture_schema,
 )
+from custom_components.ha_ingestor.flows.sampling_rules import SAMPLING_SCHEMA
+from custom_components.ha_ingestor.issues import FIXABLE
+from custom_components.ha_ingestor.repairs import _FLOWS as REPAIRS
 from custom_components.ha_ingestor.store.influx.target import ApiVersion
 from homeassistant.data_entry_flow import section
-from homeassistant.helpers.selector import SelectSelector
+from homeassistant.helpers.selector import ObjectSelector, SelectSelector
 from tests.flows.texts import TRANSLATIONS, load_translations
 
 INTEGRATION: Final = TRANSLATIONS.parent.parent
@@ -62,11 +65,17 @@ FORMS: Final[Mapping[str, tuple[probatio.Schema, ...]]] = {
     },
     "options.capture": (create_capture_schema(()),),
     "options.context": (CONTEXT_SCHEMA,),
+    "options.sampling": (SAMPLING_SCHEMA,),
     "options.writer": (WRITER_SCHEMA,),
 }
 # Steps that only lead to another one, or ask nothing but which one.
-WITHOUT_FORM: Final = {"reauth", "reconfigure"}
-MENUS: Final = {"config.user", "options.init"}
+WITHOUT_FORM: Final = {"reauth", "reconfigure", "save", "edit"}
+MENUS: Final = {
+    "config.user",
+    "options.confirm",
+    "options.confirm_without_estimate",
+    "options.init",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +167,7 @@ def _find_keys(node: ast.expr, module: Module, block: str) -> set[str]:
 def _find_names(node: ast.expr | None) -> set[str] | None:
     if node is None:
         return set()
-    if not isinstance(node, ast.Dict):
+    if not isinstance(node, ast.Dict) or None in node.keys:
         return None
     return {key.value for key in node.keys if isinstance(key, ast.Constant)}  # type: ignore[misc]
 
@@ -181,10 +190,29 @@ def list_fields(schemas: tuple[probatio.Schema, ...]) -> dict[str, Any]:
     return {str(key): kind for schema in schemas for key, kind in schema.schema.items()}
 
 
-def list_selectors(schemas: tuple[probatio.Schema, ...]) -> Iterator[SelectSelector]:
+def list_selectors(
+    schemas: tuple[probatio.Schema, ...],
+) -> Iterator[tuple[str, set[str]]]:
+    """List what the fields of forms ask for, and what they offer."""
     for kind in list_fields(schemas).values():
-        if isinstance(kind, SelectSelector):
-            yield kind
+        if not isinstance(kind, SelectSelector | ObjectSelector):
+            continue
+        if "translation_key" in kind.config:
+            offered = kind.config.get("options") or kind.config["fields"]
+            yield kind.config["translation_key"], set(offered)
+
+
+def list_action_selectors(node: Any = None) -> Iterator[tuple[str, set[str]]]:
+    """List what the fields of actions ask for, and what they offer."""
+    if node is None:
+        node = yaml.safe_load((INTEGRATION / "services.yaml").read_text("utf-8"))
+    if not isinstance(node, dict):
+        return
+    if "translation_key" in node:
+        yield node["translation_key"], set(node.get("options") or node["fields"])
+    for value in node.values():
+        if value is not None:
+            yield from list_action_selectors(value)
 
 
 def find_descriptions() -> dict[str, set[str]]:
@@ -286,7 +314,7 @@ def test_menus(path: str) -> None:
     category, _, step_id = path.partition(".")
     step = TEXTS[category]["step"][step_id]
     assert set(step["menu_options"]) == set(step["menu_option_descriptions"])
-    assert set(step["menu_options"]) <= set(TEXTS[category]["step"])
+    assert set(step["menu_options"]) <= set(TEXTS[category]["step"]) | WITHOUT_FORM
 
 
 def test_errors_are_known() -> None:
@@ -325,13 +353,12 @@ def test_abort_reasons() -> None:
 
 
 def test_selectors() -> None:
-    asked = {
-        selector.config["translation_key"]: set(selector.config["options"])
-        for schemas in FORMS.values()
-        for selector in list_selectors(schemas)
-        if "translation_key" in selector.config
+    asked = dict(item for schemas in FORMS.values() for item in list_selectors(schemas))
+    asked |= dict(list_action_selectors())
+    texts = {
+        key: set(block.get("options") or block["fields"])
+        for key, block in TEXTS["selector"].items()
     }
-    texts = {key: set(block["options"]) for key, block in TEXTS["selector"].items()}
     assert texts == asked
 
 
@@ -390,6 +417,37 @@ def test_requests_are_answered(block: str) -> None:
     assert unknown == []
     asked = set().union(*(request.keys for request in requests))
     assert set(TEXTS[block]) == asked
+
+
+@pytest.mark.parametrize(("key", "flow"), REPAIRS.items())
+def test_repair_flows(key: str, flow: type) -> None:
+    texts = TEXTS["issues"][key]["fix_flow"]
+    # A step that asks nothing needs no text.
+    assert set(texts["step"]) <= get_steps(flow)
+    menus = {
+        option: step_id
+        for step_id, step in texts["step"].items()
+        for option in step.get("menu_options", {})
+    }
+    assert set(menus) <= get_steps(flow)
+    [module] = [module for module in MODULES if module.name == "repairs.py"]
+    named = set(texts.get("abort", {})) | set(texts.get("error", {}))
+    assert named - module.constants == set()
+
+
+def test_fixable_issues() -> None:
+    # Home Assistant takes either a description or a flow.
+    with_flow = {key for key, block in TEXTS["issues"].items() if "fix_flow" in block}
+    with_words = {
+        key for key, block in TEXTS["issues"].items() if "description" in block
+    }
+    assert with_flow == set(REPAIRS) == set(FIXABLE)
+    assert with_words == set(TEXTS["issues"]) - with_flow
+
+
+def test_system_health() -> None:
+    [module] = [module for module in MODULES if module.name == "system_health.py"]
+    assert set(TEXTS["system_health"]["info"]) - module.constants == set()
 
 
 def test_placeholders_are_given() -> None:

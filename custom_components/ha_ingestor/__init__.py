@@ -8,12 +8,21 @@ from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .backfill.absence import async_note_absence
+from .backfill.csv_job import JOB_BACKFILL_CSV, CsvBackfill
+from .backfill.recorder_job import JOB_BACKFILL, RecorderBackfill
 from .const import DOMAIN
 from .coordinator import PipelineCoordinator
 from .data import IngestorConfigEntry, IngestorRuntimeData
 from .errors import BufferUnusableError
 from .ingest.collector import discard_collector
-from .issues import async_delete_store_issues, async_show_link
+from .issues import (
+    async_ask_for_credentials,
+    async_delete_issues,
+    async_show_unusable_buffer,
+    async_watch_issues,
+)
+from .jobs.registry import JobRegistry, async_delete_jobs
 from .options import HubOptions
 from .pipeline import Pipeline, async_delete_files
 from .services import async_setup_services
@@ -35,7 +44,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> 
 
     @callback
     def link_changed(link: LinkState) -> None:
-        async_show_link(hass, entry, link)
+        async_ask_for_credentials(hass, entry, link)
         if hasattr(entry, "runtime_data"):
             entry.runtime_data.coordinator.async_refresh_now()
 
@@ -49,26 +58,44 @@ async def async_setup_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> 
     try:
         await pipeline.async_start()
     except BufferUnusableError as err:
+        async_show_unusable_buffer(hass, entry, str(err))
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="buffer_unusable",
             translation_placeholders={"error": str(err)},
         ) from err
+    coordinator = PipelineCoordinator(hass, entry, pipeline)
     entry.runtime_data = IngestorRuntimeData(
         pipeline=pipeline,
-        coordinator=PipelineCoordinator(hass, entry, pipeline),
+        coordinator=coordinator,
+        jobs=await _async_prepare_jobs(hass, entry, pipeline),
         connection=dict(entry.data),
     )
 
     async def final_write(_: Event) -> None:
+        await entry.runtime_data.jobs.async_stop()
         await pipeline.async_stop(is_collecting=False)
 
     entry.async_on_unload(
         hass.bus.async_listen(EVENT_HOMEASSISTANT_FINAL_WRITE, final_write)
     )
     entry.async_on_unload(entry.add_update_listener(_async_update))
+    entry.async_on_unload(async_watch_issues(hass, entry, pipeline, coordinator))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.runtime_data.jobs.async_start()
     return True
+
+
+async def _async_prepare_jobs(
+    hass: HomeAssistant, entry: IngestorConfigEntry, pipeline: Pipeline
+) -> JobRegistry:
+    """Load the jobs of a former run, and note what it has missed."""
+    jobs = JobRegistry(hass, entry)
+    jobs.register(JOB_BACKFILL, RecorderBackfill(hass, pipeline).async_run)
+    jobs.register(JOB_BACKFILL_CSV, CsvBackfill(hass, pipeline).async_run)
+    await jobs.async_load()
+    await async_note_absence(jobs, pipeline.absence)
+    return jobs
 
 
 async def _async_update(hass: HomeAssistant, entry: IngestorConfigEntry) -> None:
@@ -85,15 +112,16 @@ async def async_unload_entry(hass: HomeAssistant, entry: IngestorConfigEntry) ->
     """Stop a hub; unless it is given up, its listener goes on for the next set-up."""
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
+    await entry.runtime_data.jobs.async_stop()
     await entry.runtime_data.pipeline.async_stop(
         is_collecting=entry.disabled_by is None and not hass.is_stopping
     )
-    async_delete_store_issues(hass, entry)
     return True
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> None:
     """Remove what a hub has left on disk; the data in InfluxDB stays."""
     discard_collector(hass, entry.entry_id)
-    async_delete_store_issues(hass, entry)
+    async_delete_issues(hass, entry)
     await async_delete_files(hass, entry.entry_id)
+    await async_delete_jobs(hass, entry.entry_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from homeassistant.config_entries import ConfigEntry
 
 from .coordinator import PipelineCoordinator
+from .jobs.registry import JobRegistry
 from .pipeline import Pipeline
 
 
@@ -19,6 +20,7 @@ class IngestorRuntimeData:
 
     pipeline: Pipeline
     coordinator: PipelineCoordinator
+    jobs: JobRegistry
     connection: dict[str, object]
 
 

@@ -22,6 +22,9 @@ IngestorError
     BufferUnusableError            folder not writable, or a newer version's file
     BufferFullError                the disk has no room
     BufferCorruptError             the file is damaged: move it aside, start clean
+  TooManyJobsError               no more long jobs may wait
+  RecorderMissingError           Home Assistant's recorder is not in use, or is down
+  ImportFileError                a file to import is missing, closed, or has changed
 ```
 
 Mapping happens once, at the border: no error of a library crosses it.
@@ -158,3 +161,15 @@ class BufferCorruptError(DiskBufferError):
         """Remember which file it was: another thread may have replaced it by now."""
         super().__init__(message)
         self.generation = generation
+
+
+class TooManyJobsError(IngestorError):
+    """As many long jobs as may wait do so already."""
+
+
+class RecorderMissingError(IngestorError):
+    """Home Assistant's own recorder is not in use, or its database is down."""
+
+
+class ImportFileError(IngestorError):
+    """A file to import cannot be read, or is another one than at the start."""

@@ -1,11 +1,12 @@
 """One hub's way of an event: listener, encoder, buffer, sender."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import logging
 from pathlib import Path
 import shutil
+import threading
 import time
 from typing import Final
 
@@ -18,10 +19,14 @@ from .ingest.collector import Collector, take_collector
 from .ingest.filter import FilterDecision
 from .ingest.listener import BusListener
 from .ingest.normalize import Normalizer
-from .options import DEFAULT_BUFFER_MIB, HubOptions
+from .ingest.records import Record
+from .options import DEFAULT_BUFFER_MIB, HubOptions, SamplingRule
+from .store.buffer import ReasonClass
+from .store.dead_letters import LetterSelection, ReplayResult, StoredLetter
 from .store.encoder import Encoder
 from .store.influx.client import InfluxClient
 from .store.influx.target import Target
+from .store.line_fields import FieldEdit, edit_line
 from .store.sender import Sender
 from .store.sqlite_buffer import SqliteBuffer, delete_buffer_files
 from .store.stats import LinkState, PipelineStats
@@ -36,6 +41,8 @@ _STOP_SENDER_S: Final = 0.5
 # How long a flush waits before it answers with what is still waiting.
 FLUSH_TIMEOUT_S: Final = 30.0
 _FLUSH_POLL_S: Final = 0.05
+# A page that shows how things are is not held up by a server that hangs.
+_PING_TIMEOUT_S: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +53,13 @@ class PipelineSnapshot:
         backlog_points: Points waiting, on disk and in memory.
         oldest_age_s: Age of the oldest waiting point, None for no backlog.
         write_latency_s: Median time of the last requests, None before the first.
+        backlog_max_bytes: Bound of the backlog on disk.
+        dead_letters: Points set aside that wait for a person, by class of reason.
+        buffer_error: Why the disk takes nothing at the moment, None if it does.
     """
 
     captured: int
+    sampled: int
     filtered: int
     repaired: int
     written: int
@@ -56,10 +67,44 @@ class PipelineSnapshot:
     dropped: int
     backlog_points: int
     backlog_bytes: int
+    backlog_max_bytes: int
     oldest_age_s: float | None
     write_latency_s: float | None
     link: LinkState
     last_error: str | None
+    buffer_error: str | None
+    is_disk_full: bool
+    dead_letters: Mapping[ReasonClass, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """A time in which nothing was captured, as far as the buffer knows.
+
+    Attributes:
+        start_s: Unix time of the newest event on disk.
+        end_s: Unix time from which on every event is captured.
+    """
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkReport:
+    """How the parts of a pipeline are, for those who look for a fault.
+
+    Attributes:
+        attempt_count: Requests that have ended, however they ended.
+        unencoded_count: Events that are neither on disk nor counted as lost.
+        plan_count: Entities whose tags are known and ready to use.
+    """
+
+    is_encoder_alive: bool
+    is_sender_alive: bool
+    attempt_count: int
+    unencoded_count: int
+    plan_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +112,7 @@ class EntityPreview:
     """What would be written for an entity right now, and why."""
 
     decision: FilterDecision
+    sampling: SamplingRule | None
     lines: list[str]
 
 
@@ -99,6 +145,7 @@ class Pipeline:
         self._on_link_change = on_link_change
         self._normalizer = Normalizer()
         self.stats = PipelineStats()
+        self.absence: Absence | None = None
         self.buffer = SqliteBuffer(
             buffer_path(hass, entry_id),
             max_bytes=DEFAULT_BUFFER_MIB * _MIB,
@@ -123,6 +170,8 @@ class Pipeline:
         except BaseException:
             collector.stop()
             raise
+        # Before anything is added: from then on it says when that was.
+        newest_ns = self.buffer.newest_ns
         listener = collector.listener
         if is_reload:
             listener.set_options(self._options)
@@ -135,8 +184,12 @@ class Pipeline:
             return
         self._listener = collector.give_to(self._encoder.put)
         if not is_reload or not collector.is_complete:
+            if newest_ns is not None:
+                self.absence = Absence(
+                    start_s=newest_ns / 1e9, end_s=collector.attached_at_s
+                )
             captured = self._listener.capture_states(
-                (self.buffer.newest_ns or 0) / 1e9, collector.attached_at_s
+                (newest_ns or 0) / 1e9, collector.attached_at_s
             )
             _LOGGER.debug("Captured %d states at start", captured)
 
@@ -250,6 +303,105 @@ class Pipeline:
         return self.snapshot()
 
     @callback
+    def put_past(self, records: list[Record]) -> threading.Event:
+        """Take over records of the past, behind all events until now.
+
+        Returns:
+            What is set once they are on disk.
+
+        Raises:
+            RuntimeError: The pipeline is not running.
+        """
+        if self._listener is None or self._encoder is None:
+            raise RuntimeError("The pipeline is not running")
+        # The time of what was added last says since when events may be missing.
+        self._listener.hand_over()
+        self._encoder.put(records)
+        return self._encoder.flush()
+
+    @property
+    def target(self) -> Target:
+        """Where the points go, for those who read them back."""
+        return self._target
+
+    @property
+    def options(self) -> HubOptions:
+        """What the user has chosen."""
+        return self._options
+
+    async def async_list_dead_letters(
+        self, selection: LetterSelection, limit: int
+    ) -> tuple[list[StoredLetter], int]:
+        """Return the newest selected dead letters, and how many there are in all.
+
+        Raises:
+            DiskBufferError: The disk fails.
+        """
+        return await self._hass.async_add_executor_job(
+            self.buffer.list_dead_letters, selection, limit
+        )
+
+    async def async_discard_dead_letters(self, selection: LetterSelection) -> int:
+        """Delete dead letters for good; returns how many.
+
+        Raises:
+            DiskBufferError: The disk fails; nothing was deleted.
+        """
+        return await self._hass.async_add_executor_job(
+            self.buffer.discard_dead_letters, selection
+        )
+
+    async def async_replay_dead_letters(
+        self, selection: LetterSelection, edits: Sequence[FieldEdit] = ()
+    ) -> ReplayResult:
+        """Put dead letters back into the queue, and send them.
+
+        Raises:
+            BufferFullError: There is no room for them; nothing was changed.
+            DiskBufferError: Any other failure of the disk, likewise.
+        """
+        result = await self._hass.async_add_executor_job(
+            self.buffer.replay_dead_letters,
+            selection,
+            lambda line: edit_line(line, edits),
+        )
+        if result.replayed and self._sender is not None:
+            self._sender.notify_added(time.monotonic())
+        return result
+
+    async def async_ping(self) -> str:
+        """Return the version of the server.
+
+        Raises:
+            StoreError: It cannot be reached, or is none.
+        """
+        return await self._hass.async_add_executor_job(self._ping)
+
+    def _ping(self) -> str:
+        client = InfluxClient(self._target, timeout_s=_PING_TIMEOUT_S)
+        try:
+            return client.ping().version
+        finally:
+            client.close()
+
+    @callback
+    def request_flush(self) -> None:
+        """Try to write now, also in the middle of a pause between tries."""
+        if self._sender is not None:
+            self._sender.request_flush()
+
+    @callback
+    def work_report(self) -> WorkReport:
+        """Return what only diagnostics show."""
+        return WorkReport(
+            is_encoder_alive=self._encoder is not None and self._encoder.is_alive,
+            is_sender_alive=self._sender is not None and self._sender.is_alive,
+            attempt_count=self._sender.attempt_count if self._sender else 0,
+            unencoded_count=self._encoder.unencoded_count if self._encoder else 0,
+            plan_count=len(self._listener.planner.plans) if self._listener else 0,
+        )
+
+    @callback
     def snapshot(self) -> PipelineSnapshot:
         """Return the figures of this moment."""
         stats, size = self.stats, self.buffer.size()
@@ -257,6 +409,7 @@ class Pipeline:
         pending = self._listener.pending_count if self._listener else 0
         return PipelineSnapshot(
             captured=stats.captured + pending,
+            sampled=stats.sampled,
             filtered=stats.filtered,
             repaired=stats.repaired + self._normalizer.repaired_count,
             written=stats.written,
@@ -264,12 +417,16 @@ class Pipeline:
             dropped=stats.dropped,
             backlog_points=size.point_count + unencoded + pending,
             backlog_bytes=size.byte_count,
+            backlog_max_bytes=self.buffer.max_bytes,
             oldest_age_s=None
             if size.oldest_ns is None
             else max(0.0, (time.time_ns() - size.oldest_ns) / 1e9),
             write_latency_s=stats.write_latency_s,
             link=stats.link,
             last_error=stats.buffer_error or stats.last_error,
+            buffer_error=stats.buffer_error,
+            is_disk_full=stats.is_disk_full,
+            dead_letters=self.buffer.dead_letter_counts,
         )
 
     @callback
@@ -277,11 +434,13 @@ class Pipeline:
         """Return what would be written for a state, and which rule says so."""
         if self._listener is None:
             raise RuntimeError("The pipeline is not running")
-        decision, records = self._listener.preview(state)
+        plan, records = self._listener.preview(state)
         # A normalizer of its own: the encoder thread's counts real events.
         normalizer = Normalizer()
         return EntityPreview(
-            decision=decision, lines=[normalizer.format_record(r) for r in records]
+            decision=plan.decision,
+            sampling=plan.sampler.rule if plan.sampler else None,
+            lines=[normalizer.format_record(record) for record in records],
         )
 
 

@@ -21,6 +21,9 @@ from homeassistant.exceptions import (
 )
 from homeassistant.helpers import config_validation as cv, service
 
+from .actions.backfill import async_setup_backfill_actions
+from .actions.dead_letters import async_setup_dead_letter_actions
+from .actions.jobs import async_setup_job_actions
 from .const import ATTR_CONFIG_ENTRY_ID, DOMAIN, SERVICE_FLUSH, SERVICE_PREVIEW
 from .data import IngestorConfigEntry
 from .pipeline import PipelineSnapshot
@@ -62,6 +65,7 @@ class PreviewItem(TypedDict):
 
     is_captured: bool
     reason: str
+    sampling: str | None
     lines: list[str]
 
 
@@ -82,6 +86,9 @@ def async_setup_services(hass: HomeAssistant) -> None:
         schema=PREVIEW_SCHEMA,
         supports_response=SupportsResponse.ONLY,
     )
+    async_setup_dead_letter_actions(hass)
+    async_setup_backfill_actions(hass)
+    async_setup_job_actions(hass)
 
 
 def _get_entry(call: ServiceCall) -> IngestorConfigEntry:
@@ -149,6 +156,7 @@ async def _async_preview(call: ServiceCall) -> ServiceResponse:
         preview[entity_id] = PreviewItem(
             is_captured=item.decision.is_captured,
             reason=item.decision.reason.value,
+            sampling=item.sampling.glob if item.sampling else None,
             lines=item.lines,
         )
     return cast("ServiceResponse", {"entities": preview})

@@ -1,60 +1,20 @@
 """The options flow: each form saves, clears and refuses as it says."""
 
 from typing import Any
-from unittest.mock import AsyncMock
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ha_ingestor.const import DOMAIN
 from custom_components.ha_ingestor.models import ContextField, EventKind
-from custom_components.ha_ingestor.options import DEFAULT_ATTRIBUTES, HubOptions
+from custom_components.ha_ingestor.options import (
+    DEFAULT_ATTRIBUTES,
+    HubOptions,
+    SamplingRule,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from tests.flows.options_kit import SECTIONS, choose, fill, open_form, save, submit
 from tests.flows.texts import get_field_names, get_suggestions
-
-ENTRY_DATA = {"api_version": "1", "host": "influx.local", "port": 8086, "store": "ha"}
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-async def entry(
-    hass: HomeAssistant, setup_entry: AsyncMock, options: dict[str, Any]
-) -> MockConfigEntry:
-    """A hub whose set-up does nothing: what matters here is what is stored."""
-    entry = MockConfigEntry(domain=DOMAIN, data=ENTRY_DATA, options=options)
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    return entry
-
-
-async def open_form(
-    hass: HomeAssistant, entry: MockConfigEntry, step_id: str
-) -> dict[str, Any]:
-    """Choose a form in the menu."""
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    assert result["type"] is FlowResultType.MENU
-    assert result["menu_options"] == ["capture", "context", "writer"]
-    result = await hass.config_entries.options.async_configure(
-        result["flow_id"], {"next_step_id": step_id}
-    )
-    assert result["type"] is FlowResultType.FORM
-    assert result["step_id"] == step_id
-    assert not result["errors"]
-    return dict(result)
-
-
-async def submit(
-    hass: HomeAssistant, form: dict[str, Any], user_input: dict[str, Any]
-) -> dict[str, Any]:
-    """Send a form."""
-    return dict(
-        await hass.config_entries.options.async_configure(form["flow_id"], user_input)
-    )
 
 
 @pytest.mark.parametrize(
@@ -63,12 +23,22 @@ async def submit(
         pytest.param(
             "capture",
             {
-                "include_domains": ["sensor"],
-                "include_globs": [" sensor.*_power ", "", "sensor.*_power"],
-                "include_entities": ["light.hall"],
-                "exclude_domains": ["sun"],
-                "exclude_globs": ["sensor.a?_[xy]"],
-                "exclude_entities": ["sensor.noise"],
+                "include": {
+                    "include_entities": ["light.hall"],
+                    "include_globs": [" sensor.*_power ", "", "sensor.*_power"],
+                    "include_devices": ["device-1"],
+                    "include_labels": ["energy", "costs"],
+                    "include_areas": ["kitchen"],
+                    "include_domains": ["sensor"],
+                },
+                "exclude": {
+                    "exclude_entities": ["sensor.noise"],
+                    "exclude_globs": ["sensor.a?_[xy]"],
+                    "exclude_devices": ["device-2", "device-3"],
+                    "exclude_labels": ["noisy"],
+                    "exclude_areas": ["garden"],
+                    "exclude_domains": ["sun"],
+                },
                 "event_kinds": ["states", "users"],
                 "attributes": ["climate.temperature", "*.Battery Level"],
             },
@@ -76,6 +46,12 @@ async def submit(
                 include_domains=frozenset({"sensor"}),
                 include_globs=("sensor.*_power",),
                 include_entities=frozenset({"light.hall"}),
+                include_devices=frozenset({"device-1"}),
+                include_labels=frozenset({"energy", "costs"}),
+                include_areas=frozenset({"kitchen"}),
+                exclude_devices=frozenset({"device-2", "device-3"}),
+                exclude_labels=frozenset({"noisy"}),
+                exclude_areas=frozenset({"garden"}),
                 exclude_domains=frozenset({"sun"}),
                 exclude_globs=("sensor.a?_[xy]",),
                 exclude_entities=frozenset({"sensor.noise"}),
@@ -83,6 +59,34 @@ async def submit(
                 attributes=("climate.temperature", "*.Battery Level"),
             ),
             id="capture",
+        ),
+        pytest.param(
+            "sampling",
+            {
+                "sampling": [
+                    {
+                        "glob": " sensor.power_* ",
+                        "min_interval_s": 10,
+                        "deadband": 0.5,
+                        "deadband_percent": 2,
+                        "heartbeat_s": 600,
+                    },
+                    {"glob": "*.[!a]?", "deadband": 1, "heartbeat_s": None},
+                ]
+            },
+            HubOptions(
+                sampling=(
+                    SamplingRule(
+                        glob="sensor.power_*",
+                        min_interval_s=10.0,
+                        deadband=0.5,
+                        deadband_percent=2.0,
+                        heartbeat_s=600.0,
+                    ),
+                    SamplingRule(glob="*.[!a]?", deadband=1.0),
+                )
+            ),
+            id="sampling",
         ),
         pytest.param(
             "context",
@@ -130,23 +134,23 @@ async def test_form_saves(
     expected: HubOptions,
 ) -> None:
     form = await open_form(hass, entry, step_id)
-    result = await submit(hass, form, user_input)
+    result = await save(hass, form, user_input)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert HubOptions.from_entry_options(entry.options) == expected
 
     # The next time the form shows what has been saved, and saving it changes nothing.
     saved = dict(entry.options)
     form = await open_form(hass, entry, step_id)
-    await submit(hass, form, get_suggestions(form["data_schema"]))
+    await save(hass, form, get_suggestions(form["data_schema"]))
     assert entry.options == saved
 
 
-@pytest.mark.parametrize("step_id", ["capture", "context", "writer"])
+@pytest.mark.parametrize("step_id", ["capture", "sampling", "context", "writer"])
 async def test_untouched_form_stores_nothing(
     hass: HomeAssistant, entry: MockConfigEntry, step_id: str
 ) -> None:
     form = await open_form(hass, entry, step_id)
-    await submit(hass, form, get_suggestions(form["data_schema"]))
+    await save(hass, form, get_suggestions(form["data_schema"]))
     # What follows its default must be free to follow a better one later.
     assert entry.options == {}
 
@@ -157,7 +161,8 @@ async def test_forms_show_defaults(hass: HomeAssistant, entry: MockConfigEntry) 
     shown = get_suggestions(form["data_schema"])
     assert shown["attributes"] == list(DEFAULT_ATTRIBUTES)
     assert set(shown["event_kinds"]) == {kind.value for kind in EventKind}
-    assert "vacuum" in form["data_schema"].schema["include_domains"].config["options"]
+    include = form["data_schema"].schema["include"].schema.schema
+    assert "vacuum" in include["include_domains"].config["options"]
     form = await open_form(hass, entry, "context")
     shown = get_suggestions(form["data_schema"])
     assert "outdoor_temperature" in shown["context_fields"]
@@ -172,6 +177,8 @@ async def test_forms_show_defaults(hass: HomeAssistant, entry: MockConfigEntry) 
         {
             "include_domains": ["sensor"],
             "exclude_globs": ["sensor.x*"],
+            "exclude_areas": ["garden"],
+            "sampling": [{"glob": "sensor.*", "min_interval_s": 10.0}],
             "event_kinds": ["states"],
             "attributes": ["sun.elevation"],
             "weather_entity": "weather.home",
@@ -183,14 +190,22 @@ async def test_forms_show_defaults(hass: HomeAssistant, entry: MockConfigEntry) 
     ],
 )
 @pytest.mark.parametrize(
-    ("step_id", "removed"),
+    ("step_id", "cleared", "removed"),
     [
         (
             "capture",
-            {"include_domains", "exclude_globs", "event_kinds", "attributes"},
+            {"include": {}, "exclude": {"exclude_areas": []}},
+            {
+                "include_domains",
+                "exclude_globs",
+                "exclude_areas",
+                "event_kinds",
+                "attributes",
+            },
         ),
-        ("context", {"weather_entity", "presence_entities"}),
-        ("writer", {"buffer_mib", "full_sync", "static_tags"}),
+        ("sampling", {"sampling": []}, {"sampling"}),
+        ("context", {}, {"weather_entity", "presence_entities"}),
+        ("writer", {}, {"buffer_mib", "full_sync", "static_tags"}),
     ],
 )
 async def test_cleared_values_are_removed(
@@ -198,12 +213,15 @@ async def test_cleared_values_are_removed(
     entry: MockConfigEntry,
     options: dict[str, Any],
     step_id: str,
+    cleared: dict[str, Any],
     removed: set[str],
 ) -> None:
     form = await open_form(hass, entry, step_id)
-    assert removed <= set(get_suggestions(form["data_schema"]))
-    await submit(hass, form, {})
-    # Nothing of this form is left, everything of the other two is.
+    shown = get_suggestions(form["data_schema"])
+    shown |= shown.pop("include", {}) | shown.pop("exclude", {})
+    assert removed <= set(shown)
+    await save(hass, form, cleared)
+    # Nothing of this form is left, everything of the others is.
     assert set(entry.options) == set(options) - removed
 
 
@@ -214,7 +232,7 @@ async def test_empty_list_means_none(
     hass: HomeAssistant, entry: MockConfigEntry, step_id: str, field: str
 ) -> None:
     form = await open_form(hass, entry, step_id)
-    await submit(hass, form, {field: []})
+    await save(hass, form, fill(step_id, field, []))
     assert entry.options == {field: []}
     assert not getattr(HubOptions.from_entry_options(entry.options), field)
 
@@ -264,26 +282,75 @@ async def test_wrong_text_is_named_on_its_field(
     right: list[str],
 ) -> None:
     form = await open_form(hass, entry, step_id)
-    form = await submit(hass, form, {field: wrong})
+    form = await submit(hass, form, fill(step_id, field, wrong))
     assert form["type"] is FlowResultType.FORM
-    assert form["errors"] == {field: error}
+    # Of a section only the section itself can be marked.
+    assert form["errors"] == {SECTIONS.get(field.partition("_")[0], field): error}
     assert form["description_placeholders"] == {"invalid": named}
     # What was typed is still there to be corrected, and nothing has been stored.
-    assert get_suggestions(form["data_schema"]) == {field: wrong}
+    assert get_suggestions(form["data_schema"]) == fill(step_id, field, wrong)
     assert entry.options == {}
 
-    result = await submit(hass, form, {field: right})
+    result = await save(hass, form, fill(step_id, field, right))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert list(entry.options) == [field]
+
+
+@pytest.mark.parametrize("options", [{"exclude_areas": ["garden"]}])
+async def test_sections_with_something_to_see_are_open(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    def list_open(form: dict[str, Any]) -> list[str]:
+        return [
+            name
+            for name in SECTIONS.values()
+            if not form["data_schema"].schema[name].options["collapsed"]
+        ]
+
+    form = await open_form(hass, entry, "capture")
+    assert list_open(form) == ["exclude"]
+    form = await submit(hass, form, fill("capture", "include_globs", ["Sensor.*"]))
+    assert list_open(form) == ["include"]
+    form = await submit(hass, form, fill("capture", "attributes", ["wrong"]))
+    assert list_open(form) == []
+    await save(hass, form, fill("capture", "include_globs", ["sensor.*"]))
+    assert entry.options == {"include_globs": ["sensor.*"]}
+
+
+@pytest.mark.parametrize(
+    ("step_id", "user_input"),
+    [
+        ("capture", fill("capture", "exclude_domains", ["sun"])),
+        ("sampling", {"sampling": [{"glob": "sun.*", "min_interval_s": 60}]}),
+    ],
+)
+async def test_home_without_a_recorder(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    step_id: str,
+    user_input: dict[str, Any],
+) -> None:
+    hass.states.async_set("sun.sun", "above_horizon")
+    form = await open_form(hass, entry, step_id)
+    menu = await submit(hass, form, user_input)
+    assert menu["step_id"] == "confirm_without_estimate"
+    assert menu["description_placeholders"]["total"] == "1"
+    # Coming back does not find one either, and saves all the same.
+    form = await choose(hass, menu, "edit")
+    menu = await submit(hass, form, user_input)
+    assert menu["step_id"] == "confirm_without_estimate"
+    result = await choose(hass, menu, "save")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert len(entry.options) == 1
 
 
 async def test_no_event_kind_is_refused(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
     form = await open_form(hass, entry, "capture")
-    form = await submit(hass, form, {"event_kinds": []})
+    form = await submit(hass, form, fill("capture", "event_kinds", []))
     assert form["errors"] == {"event_kinds": "no_event_kinds"}
-    await submit(hass, form, {"event_kinds": ["scripts"]})
+    await save(hass, form, fill("capture", "event_kinds", ["scripts"]))
     assert entry.options == {"event_kinds": ["scripts"]}
 
 

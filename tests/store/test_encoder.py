@@ -14,12 +14,14 @@ from custom_components.ha_ingestor.errors import (
     DiskBufferError,
 )
 from custom_components.ha_ingestor.store import encoder as encoder_module
+from custom_components.ha_ingestor.store.compression import decompress
+from custom_components.ha_ingestor.store.dead_letters import LetterSelection
 from custom_components.ha_ingestor.store.encoder import (
     BATCH_MAX_BYTES,
     BATCH_POINT_COUNT,
     Encoder,
 )
-from custom_components.ha_ingestor.store.sqlite_buffer import SqliteBuffer, decompress
+from custom_components.ha_ingestor.store.sqlite_buffer import SqliteBuffer
 from custom_components.ha_ingestor.store.stats import PipelineStats
 
 WAIT_S = 10.0
@@ -129,7 +131,7 @@ def test_a_bad_record_stops_nothing_else(
     flush(encoder)
     assert stored(buffer) == [b"1", b"2"]
     assert stats.rejected_by_encoder == 1
-    [letter] = buffer.dead_letters(10)
+    [letter] = [x.letter for x in buffer.list_dead_letters(LetterSelection(), 10)[0]]
     assert letter.reason == "Not encodable: not a record"
     assert letter.line == b"'bad'"
 

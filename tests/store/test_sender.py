@@ -22,12 +22,14 @@ from custom_components.ha_ingestor.errors import (
     StoreUnavailableError,
 )
 from custom_components.ha_ingestor.store import sender as sender_module
-from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter
+from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter, ReasonClass
+from custom_components.ha_ingestor.store.compression import decompress
+from custom_components.ha_ingestor.store.dead_letters import LetterSelection
 from custom_components.ha_ingestor.store.influx.client import InfluxClient
 from custom_components.ha_ingestor.store.influx.target import ApiVersion, Target
 from custom_components.ha_ingestor.store.line_protocol import split_lines
 from custom_components.ha_ingestor.store.sender import Sender, WriteClient
-from custom_components.ha_ingestor.store.sqlite_buffer import SqliteBuffer, decompress
+from custom_components.ha_ingestor.store.sqlite_buffer import SqliteBuffer
 from custom_components.ha_ingestor.store.stats import LinkState, PipelineStats
 from devlib.influxd import InfluxServer
 
@@ -75,6 +77,11 @@ class ScriptedServer:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+def list_letters(buffer: SqliteBuffer) -> list[DeadLetter]:
+    letters, _ = buffer.list_dead_letters(LetterSelection(), 1_000)
+    return [stored.letter for stored in letters]
 
 
 class Links:
@@ -281,7 +288,7 @@ def test_bad_lines_stand_alone(
     wait_for(lambda: stats.written + stats.rejected == 100)
     good = set(range(100)) - bad
     assert {int(line.split()[-1]) for line in server.accepted} == good
-    letters = buffer.dead_letters(1_000)
+    letters = list_letters(buffer)
     assert {int(letter.line.split()[-1]) for letter in letters} == bad
     assert len(letters) == len(bad) == stats.rejected
     assert {"type conflict" in letter.reason for letter in letters} == {True}
@@ -298,7 +305,7 @@ def test_a_list_of_bad_lines_that_is_cut_short_loses_nothing(
     sender.start()
     wait_until_empty(buffer)
     wait_for(lambda: stats.written + stats.rejected == 100)
-    assert stats.rejected == buffer.dead_letter_count == 10
+    assert stats.rejected == sum(buffer.dead_letter_counts.values()) == 10
     assert len(set(server.accepted)) == 90
 
 
@@ -342,7 +349,9 @@ def test_a_single_line_that_is_too_large_is_set_aside(
     add(buffer, 1)
     sender.start()
     wait_for(lambda: stats.rejected == 1)
-    assert buffer.dead_letters(1) == [DeadLetter(line=b"m a=1 1", reason="413")]
+    assert list_letters(buffer) == [
+        DeadLetter(line=b"m a=1 1", reason="413", reason_class=ReasonClass.TOO_LARGE)
+    ]
 
 
 def test_an_outage_in_the_middle_of_isolation_keeps_the_whole_batch(
@@ -359,7 +368,7 @@ def test_an_outage_in_the_middle_of_isolation_keeps_the_whole_batch(
     wait_until_empty(buffer)
     wait_for(lambda: stats.written == 9)
     assert stats.rejected == 1
-    assert buffer.dead_letter_count == 1
+    assert sum(buffer.dead_letter_counts.values()) == 1
 
 
 def test_no_exception_ends_the_thread(
@@ -474,6 +483,6 @@ def test_wrong_types_in_a_batch_of_5000_on_the_real_server(
     sender.stop(WAIT_S)
     assert influxdb.rows("SELECT count(a) FROM m", "test")[0][1] == 4_999
     assert (stats.written, stats.rejected) == (4_998, 2)
-    reasons = {letter.line: letter.reason for letter in buffer.dead_letters(10)}
+    reasons = {letter.line: letter.reason for letter in list_letters(buffer)}
     assert "field type conflict" in reasons[lines[1_234]]
     assert "missing field value" in reasons[lines[4_999]]

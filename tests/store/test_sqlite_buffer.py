@@ -19,12 +19,16 @@ from custom_components.ha_ingestor.errors import (
     BufferUnusableError,
     DiskBufferError,
 )
-from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter
+from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter, ReasonClass
+from custom_components.ha_ingestor.store.compression import decompress
+from custom_components.ha_ingestor.store.dead_letters import (
+    MAX_DEAD_LETTERS,
+    LetterSelection,
+    StoredLetter,
+)
 from custom_components.ha_ingestor.store.schema import SCHEMA_VERSION
 from custom_components.ha_ingestor.store.sqlite_buffer import (
-    MAX_DEAD_LETTERS,
     SqliteBuffer,
-    decompress,
     delete_buffer_files,
 )
 
@@ -53,6 +57,16 @@ def claim(buffer: SqliteBuffer, *, points: int = 5_000, size: int = 4 * MIB) -> 
     batch = buffer.begin_batch(points, size)
     assert batch is not None
     return batch
+
+
+def conflict(line: bytes) -> DeadLetter:
+    return DeadLetter(
+        line=line, reason="type conflict", reason_class=ReasonClass.TYPE_CONFLICT
+    )
+
+
+def list_all(buffer: SqliteBuffer) -> list[StoredLetter]:
+    return buffer.list_dead_letters(LetterSelection(), 100)[0]
 
 
 def lines_of(batch: Batch) -> list[bytes]:
@@ -92,18 +106,16 @@ def test_everything_survives_reopening(path: Path) -> None:
     buffer = make(path)
     buffer.add(b"a", 1, 111)
     buffer.add(b"b", 1, 222)
-    buffer.end_batch(
-        claim(buffer, points=1), [DeadLetter(line=b"a", reason="type conflict")]
-    )
+    buffer.end_batch(claim(buffer, points=1), [conflict(b"a")])
     buffer.save_counters({"written": 7})
     buffer.close()
     again = make(path)
     assert again.size().point_count == 1
     assert again.size().byte_count > 0
     assert again.newest_ns == 222
-    assert again.dead_letter_count == 1
+    assert again.dead_letter_counts == {ReasonClass.TYPE_CONFLICT: 1}
     assert again.load_counters() == {"written": 7}
-    assert again.dead_letters(5) == [DeadLetter(line=b"a", reason="type conflict")]
+    assert [x.letter for x in list_all(again)] == [conflict(b"a")]
     assert lines_of(claim(again)) == [b"b"]
     again.close()
 
@@ -165,13 +177,12 @@ def test_file_shrinks_after_a_backlog(path: Path) -> None:
 
 
 def test_dead_letters_are_bounded(buffer: SqliteBuffer) -> None:
-    letters = [
-        DeadLetter(line=b"%d" % number, reason="no")
-        for number in range(MAX_DEAD_LETTERS + 5)
-    ]
+    letters = [conflict(b"%d" % number) for number in range(MAX_DEAD_LETTERS + 5)]
     assert buffer.add_dead_letters(letters) == 5
-    assert buffer.dead_letter_count == MAX_DEAD_LETTERS
-    assert buffer.dead_letters(1)[0].line == letters[-1].line
+    assert buffer.dead_letter_counts == {ReasonClass.TYPE_CONFLICT: MAX_DEAD_LETTERS}
+    newest, total = buffer.list_dead_letters(LetterSelection(), 1)
+    assert newest[0].letter == letters[-1]
+    assert total == MAX_DEAD_LETTERS
 
 
 @pytest.mark.parametrize("damage", ["header", "middle"])

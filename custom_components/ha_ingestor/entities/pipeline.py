@@ -1,6 +1,6 @@
 """The entities of the device "Pipeline"."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from homeassistant.components.sensor import (
 from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfTime
 
 from ..coordinator import PipelineHealth
+from ..store.buffer import ReasonClass
 from ..store.stats import LinkState
 
 
@@ -23,6 +24,7 @@ class PipelineSensorDescription(SensorEntityDescription):
     """A figure of the pipeline."""
 
     value: Callable[[PipelineHealth], float | int | None]
+    attributes: Callable[[PipelineHealth], Mapping[str, int]] | None = None
 
 
 def _counter(
@@ -38,12 +40,21 @@ def _counter(
     )
 
 
+def _count_by_reason(health: PipelineHealth) -> Mapping[str, int]:
+    """Return a count for every class, so that templates find each of them."""
+    return {
+        reason_class.value: health.figures.dead_letters.get(reason_class, 0)
+        for reason_class in ReasonClass
+    }
+
+
 PIPELINE_SENSORS: Final = (
     _counter("captured", lambda health: health.figures.captured),
     _counter("written", lambda health: health.figures.written),
     _counter("rejected", lambda health: health.figures.rejected),
     _counter("dropped", lambda health: health.figures.dropped),
     _counter("filtered", lambda health: health.figures.filtered, is_enabled=False),
+    _counter("sampled", lambda health: health.figures.sampled, is_enabled=False),
     _counter("repaired", lambda health: health.figures.repaired, is_enabled=False),
     PipelineSensorDescription(
         key="backlog_points",
@@ -63,6 +74,14 @@ PIPELINE_SENSORS: Final = (
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         value=lambda health: health.figures.backlog_bytes,
+    ),
+    PipelineSensorDescription(
+        key="dead_letters",
+        translation_key="dead_letters",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda health: sum(health.figures.dead_letters.values()),
+        attributes=_count_by_reason,
     ),
     PipelineSensorDescription(
         key="oldest_age",

@@ -1,17 +1,25 @@
-"""The three forms of the options, and what they save."""
+"""The forms of the options, and what they save."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import probatio
 
 from homeassistant.components.sensor import SensorDeviceClass
 from homeassistant.const import Platform, UnitOfInformation, UnitOfTime
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
+    AreaSelector,
+    AreaSelectorConfig,
     BooleanSelector,
+    DeviceSelector,
+    DeviceSelectorConfig,
     EntitySelector,
     EntitySelectorConfig,
     EntityWithDeviceFilterSelectorConfig,
+    LabelSelector,
+    LabelSelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -28,17 +36,24 @@ from ..const import (
     CONF_CARBON_ENTITY,
     CONF_CONTEXT_FIELDS,
     CONF_EVENT_KINDS,
+    CONF_EXCLUDE_AREAS,
+    CONF_EXCLUDE_DEVICES,
     CONF_EXCLUDE_DOMAINS,
     CONF_EXCLUDE_ENTITIES,
     CONF_EXCLUDE_GLOBS,
+    CONF_EXCLUDE_LABELS,
     CONF_FLUSH_INTERVAL_S,
+    CONF_INCLUDE_AREAS,
+    CONF_INCLUDE_DEVICES,
     CONF_INCLUDE_DOMAINS,
     CONF_INCLUDE_ENTITIES,
     CONF_INCLUDE_GLOBS,
+    CONF_INCLUDE_LABELS,
     CONF_IS_FULL_SYNC,
     CONF_OUTDOOR_TEMPERATURE_ENTITY,
     CONF_PRESENCE_ENTITIES,
     CONF_PRICE_ENTITY,
+    CONF_SAMPLING,
     CONF_STATIC_TAGS,
     CONF_WEATHER_ENTITY,
 )
@@ -60,6 +75,10 @@ from .option_values import (
     parse_static_tags,
 )
 from .problems import FormProblemError
+from .sampling_rules import parse_sampling
+
+SECTION_INCLUDE: Final = "include"
+SECTION_EXCLUDE: Final = "exclude"
 
 # Fine enough for the smallest interval; a typed value is not rounded to it.
 _FLUSH_INTERVAL_STEP_S: Final = 0.05
@@ -94,28 +113,65 @@ def _create_entity_selector(
     return EntitySelector(config)
 
 
-def create_capture_schema(known_domains: Iterable[str]) -> probatio.Schema:
+def _create_choice_section(
+    fields: Mapping[str, str], domains: list[str], *, is_open: bool
+) -> section:
+    """Return the rules of one direction, from the most specific to the widest.
+
+    Args:
+        fields: What kind of rule each key holds.
+        domains: Domains to offer.
+        is_open: Whether the fields are visible at once.
+    """
+    selectors: Mapping[str, Any] = {
+        "entities": _create_entity_selector(is_multiple=True),
+        "globs": TextSelector(TextSelectorConfig(multiple=True)),
+        "devices": DeviceSelector(DeviceSelectorConfig(multiple=True)),
+        "labels": LabelSelector(LabelSelectorConfig(multiple=True)),
+        "areas": AreaSelector(AreaSelectorConfig(multiple=True)),
+        "domains": _create_list_selector(domains),
+    }
+    schema = probatio.Schema(
+        {probatio.Optional(key): selectors[kind] for key, kind in fields.items()}
+    )
+    return section(schema, {"collapsed": not is_open})
+
+
+_INCLUDE_FIELDS: Final[Mapping[str, str]] = {
+    CONF_INCLUDE_ENTITIES: "entities",
+    CONF_INCLUDE_GLOBS: "globs",
+    CONF_INCLUDE_DEVICES: "devices",
+    CONF_INCLUDE_LABELS: "labels",
+    CONF_INCLUDE_AREAS: "areas",
+    CONF_INCLUDE_DOMAINS: "domains",
+}
+_EXCLUDE_FIELDS: Final[Mapping[str, str]] = {
+    CONF_EXCLUDE_ENTITIES: "entities",
+    CONF_EXCLUDE_GLOBS: "globs",
+    CONF_EXCLUDE_DEVICES: "devices",
+    CONF_EXCLUDE_LABELS: "labels",
+    CONF_EXCLUDE_AREAS: "areas",
+    CONF_EXCLUDE_DOMAINS: "domains",
+}
+
+
+def create_capture_schema(
+    known_domains: Iterable[str], open_sections: Container[str] = ()
+) -> probatio.Schema:
     """Return the form of what is captured.
 
     Args:
         known_domains: Domains to offer; others can be typed.
+        open_sections: Sections whose fields are visible at once.
     """
     domains = sorted(known_domains)
     return probatio.Schema(
         {
-            probatio.Optional(CONF_INCLUDE_DOMAINS): _create_list_selector(domains),
-            probatio.Optional(CONF_INCLUDE_GLOBS): TextSelector(
-                TextSelectorConfig(multiple=True)
+            probatio.Required(SECTION_INCLUDE): _create_choice_section(
+                _INCLUDE_FIELDS, domains, is_open=SECTION_INCLUDE in open_sections
             ),
-            probatio.Optional(CONF_INCLUDE_ENTITIES): _create_entity_selector(
-                is_multiple=True
-            ),
-            probatio.Optional(CONF_EXCLUDE_DOMAINS): _create_list_selector(domains),
-            probatio.Optional(CONF_EXCLUDE_GLOBS): TextSelector(
-                TextSelectorConfig(multiple=True)
-            ),
-            probatio.Optional(CONF_EXCLUDE_ENTITIES): _create_entity_selector(
-                is_multiple=True
+            probatio.Required(SECTION_EXCLUDE): _create_choice_section(
+                _EXCLUDE_FIELDS, domains, is_open=SECTION_EXCLUDE in open_sections
             ),
             probatio.Optional(CONF_EVENT_KINDS): _create_list_selector(
                 [kind.value for kind in EventKind], translation_key="event_kind"
@@ -186,38 +242,93 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 }
 
 
-def get_form_values(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return stored options as the forms show them."""
-    values = {**_DEFAULTS, **options}
-    values[CONF_STATIC_TAGS] = format_static_tags(options.get(CONF_STATIC_TAGS, {}))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormChanges:
+    """What one filled form makes of the options.
+
+    Attributes:
+        fields: All fields of the form.
+        values: What is stored of them.
+    """
+
+    fields: frozenset[str]
+    values: Mapping[str, Any]
+
+    def apply(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options after the form has been saved.
+
+        What the form has but the input lacks has been cleared: it is removed, so
+        that its default holds again.
+        """
+        kept = {key: value for key, value in options.items() if key not in self.fields}
+        return kept | dict(self.values)
+
+
+def _iterate_fields(schema: probatio.Schema) -> Iterator[tuple[str, str | None]]:
+    """Name the fields of a form, each with the section that it is in."""
+    for key, kind in schema.schema.items():
+        if isinstance(kind, section):
+            yield from ((str(field), str(key)) for field in kind.schema.schema)
+        else:
+            yield str(key), None
+
+
+def find_section(schema: probatio.Schema, field: str) -> str | None:
+    """Return the section that a field is in, None for none."""
+    return dict(_iterate_fields(schema)).get(field)
+
+
+def list_filled_sections(values: Mapping[str, Any]) -> set[str]:
+    """Return the sections that hold anything."""
+    return {
+        name
+        for name in (SECTION_INCLUDE, SECTION_EXCLUDE)
+        if any(values.get(name, {}).values())
+    }
+
+
+def get_form_values(
+    schema: probatio.Schema, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return stored options as a form shows them."""
+    stored = {**_DEFAULTS, **options}
+    stored[CONF_STATIC_TAGS] = format_static_tags(options.get(CONF_STATIC_TAGS, {}))
+    values: dict[str, Any] = {}
+    for field, place in _iterate_fields(schema):
+        target = values if place is None else values.setdefault(place, {})
+        if field in stored:
+            target[field] = stored[field]
     return values
 
 
-def merge_options(
-    options: Mapping[str, Any], schema: probatio.Schema, user_input: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return all options after one form has been saved.
+def read_form(schema: probatio.Schema, user_input: Mapping[str, Any]) -> FormChanges:
+    """Return what a filled form changes.
 
-    What the form has but the input lacks has been cleared: it is removed, so that
-    its default holds again. An empty list is a choice of its own ("none").
-    What equals its default is not kept either, so that it follows when a later
-    version knows another kind of event or a better default.
+    An empty list is a choice of its own ("none") where there is a default.
+    What equals its default is not stored, so that it follows when a later version
+    knows another kind of event or a better default.
 
     Raises:
         FormProblemError: A field holds something that cannot be used.
     """
-    kept = {key: value for key, value in options.items() if key not in schema.schema}
-    return kept | _parse_input(user_input)
+    places = dict(_iterate_fields(schema))
+    values: dict[str, Any] = {}
+    for field, place in places.items():
+        filled = user_input if place is None else user_input.get(place, {})
+        if field in filled:
+            values[field] = filled[field]
+    return FormChanges(fields=frozenset(places), values=_parse_input(values))
 
 
-def _parse_input(user_input: Mapping[str, Any]) -> dict[str, Any]:
+def _parse_input(values: dict[str, Any]) -> dict[str, Any]:
     """Return the input in the form in which it is stored."""
-    values = dict(user_input)
     for field in LIST_CHECKS:
         if field in values:
             values[field] = parse_list(field, values[field])
     if CONF_STATIC_TAGS in values:
         values[CONF_STATIC_TAGS] = parse_static_tags(values[CONF_STATIC_TAGS])
+    if CONF_SAMPLING in values:
+        values[CONF_SAMPLING] = parse_sampling(values[CONF_SAMPLING])
     if values.get(CONF_EVENT_KINDS) == []:
         raise FormProblemError(CONF_EVENT_KINDS, "no_event_kinds")
     return {

@@ -22,6 +22,7 @@ from .problems import FormProblemError
 # such as a capital letter, can never match.
 _GLOB: Final = re.compile(r"[a-z0-9_.*?\[\]!-]+")
 _DOMAIN_GLOB: Final = re.compile(r"[a-z0-9_*?\[\]!-]+")
+_ENTITY_GLOB: Final = re.compile(r"[a-z0-9_*?\[\]!-]+\.[a-z0-9_*?\[\]!-]+")
 
 # Fields that every point may carry. InfluxDB 3 keeps tags and fields as columns
 # of one table and refuses a tag that has the name of a field.
@@ -50,6 +51,11 @@ def _has_balanced_brackets(text: str) -> bool:
 def is_valid_glob(text: str) -> bool:
     """Tell whether a pattern can match an entity id."""
     return _GLOB.fullmatch(text) is not None and _has_balanced_brackets(text)
+
+
+def is_valid_entity_glob(text: str) -> bool:
+    """Tell whether a text is `domain.name`, wildcards allowed in both."""
+    return _ENTITY_GLOB.fullmatch(text) is not None and _has_balanced_brackets(text)
 
 
 def is_valid_attribute_pattern(text: str) -> bool:

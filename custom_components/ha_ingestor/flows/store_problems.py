@@ -159,7 +159,7 @@ def _describe_permission_error(
         "command": _get_grant_command(target),
     }
     if error.right is StoreRight.CREATE:
-        command = _get_create_command(target)
+        command = get_create_command(target)
         return FormProblem(
             FIELD_BASE, "create_not_allowed", {**placeholders, "command": command}
         )
@@ -167,7 +167,7 @@ def _describe_permission_error(
     return FormProblem(field, _RIGHT_KEYS[error.right], placeholders)
 
 
-def _get_create_command(target: Target) -> str:
+def get_create_command(target: Target) -> str:
     """Return what an administrator types on the server to create the store."""
     if target.api_version is ApiVersion.V3:
         return f'influxdb3 create database "{target.store}"'

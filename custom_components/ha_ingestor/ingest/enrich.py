@@ -155,7 +155,7 @@ class EntityPlanner:
     def _make(self, entity_id: str, attributes: Mapping[str, Any]) -> EntityPlan:
         domain = entity_id.partition(".")[0]
         registered = self._look_up(entity_id)
-        decision = self._decide(entity_id, registered)
+        decision = self._decide(entity_id, registered.facts)
         sampler = self.samplers.sampler(entity_id)
         described_by = _describe(attributes)
         feeds_context = entity_id in self._context_entities
@@ -173,16 +173,21 @@ class EntityPlanner:
             device_ids=registered.facts.device_ids,
         )
 
-    def _decide(self, entity_id: str, registered: _Registered) -> FilterDecision:
+    def _decide(self, entity_id: str, facts: EntityFacts) -> FilterDecision:
         if EventKind.STATES not in self._options.event_kinds:
             return FilterDecision(False, FilterReason.STATES_SWITCHED_OFF)
-        return self._filter.decide(entity_id, facts=registered.facts)
+        return self._filter.decide(entity_id, facts=facts)
 
     def decide_all(self) -> dict[str, FilterDecision]:
         """Apply the rules to every entity that has a state, without making plans."""
+        registry = er.async_get(self._hass)
+        nothing = EntityFacts()
         return {
-            entity_id: self._decide(entity_id, self._look_up(entity_id))
+            entity_id: self._decide(
+                entity_id, self._facts(entry) if entry is not None else nothing
+            )
             for entity_id in self._hass.states.async_entity_ids()
+            for entry in [registry.async_get(entity_id)]
         }
 
     def _look_up(self, entity_id: str) -> _Registered:

@@ -149,6 +149,11 @@ class Normalizer:
                 f'duration_s={duration_s:.6f},context_id="{context_id}"{context_fields}'
                 f" {round(time_s * 1e6)}000"
             )
+        return self._format_any_state(record)
+
+    def _format_any_state(self, record: StateRecord) -> str:
+        kind, key, state, time_s, previous, duration_s = record[:6]
+        context_id, parent_id, user_id, context_fields, attributes = record[6:]
         parts = [self._format_state_text(state, kind)]
         if previous is not None:
             # Whole microseconds, too: what a difference of floats has beyond them is

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 # Takes a list of records over; bounded, and never blocks for long.
@@ -25,6 +26,17 @@ class Batch:
     oldest_ns: int
 
 
+class ReasonClass(StrEnum):
+    """Why points are set aside: what a person can do about it differs."""
+
+    TYPE_CONFLICT = "type_conflict"  # the field holds another type already
+    UNPARSABLE = "unparsable"  # the server cannot read the line
+    TOO_LARGE = "too_large"  # a single line is more than the server takes
+    BEYOND_RETENTION = "beyond_retention"  # older than what the store keeps
+    NOT_ENCODABLE = "not_encodable"  # no line could be made of the event
+    REFUSED = "refused"  # for any other reason, in the server's words
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A line that no server will take, with the reason.
@@ -32,10 +44,12 @@ class DeadLetter:
     Attributes:
         line: Line protocol.
         reason: The server's words, or ours where it never got there.
+        reason_class: What kind of reason that is.
     """
 
     line: bytes
     reason: str
+    reason_class: ReasonClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

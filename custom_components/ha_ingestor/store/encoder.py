@@ -11,8 +11,8 @@ import threading
 import time
 from typing import Any, Final
 
-from ..errors import BufferCorruptError, DiskBufferError
-from .buffer import DeadLetter
+from ..errors import BufferCorruptError, BufferFullError, DiskBufferError
+from .buffer import DeadLetter, ReasonClass
 from .sqlite_buffer import SqliteBuffer
 from .stats import PipelineStats
 
@@ -83,6 +83,11 @@ class Encoder:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
 
     @property
     def unencoded_count(self) -> int:
@@ -191,6 +196,7 @@ class Encoder:
         letter = DeadLetter(
             line=repr(record)[:4096].encode("utf-8", "replace"),
             reason=f"Not encodable: {error}",
+            reason_class=ReasonClass.NOT_ENCODABLE,
         )
         try:
             self._stats.dropped_by_encoder += self._buffer.add_dead_letters([letter])
@@ -222,6 +228,7 @@ class Encoder:
         if not self._is_disk_failing:
             self._is_disk_failing = True
             self._stats.buffer_error = str(error)
+            self._stats.is_disk_full = isinstance(error, BufferFullError)
             _LOGGER.error(
                 "The buffer cannot be written (%s); holding events in memory and"
                 " trying again",
@@ -232,6 +239,7 @@ class Encoder:
         if self._is_disk_failing:
             self._is_disk_failing = False
             self._stats.buffer_error = None
+            self._stats.is_disk_full = False
             _LOGGER.info("The buffer can be written again")
 
     def _start_clean(self, error: BufferCorruptError) -> None:

@@ -24,10 +24,12 @@ from ..errors import (
     StoreProtocolError,
     StoreUnavailableError,
 )
-from .buffer import Batch, DeadLetter
+from .buffer import Batch, DeadLetter, ReasonClass
+from .compression import compress, decompress
+from .dead_letters import classify_reason
 from .encoder import BATCH_MAX_BYTES, BATCH_POINT_COUNT
 from .line_protocol import split_lines
-from .sqlite_buffer import SqliteBuffer, compress, decompress
+from .sqlite_buffer import SqliteBuffer
 from .stats import LinkState, PipelineStats
 
 _LOGGER = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ class Sender:
         self._wake = threading.Condition()
         self._due_at: float | None = None
         self._retry_at = 0.0
+        self._was_full = False
         self._failure_count = 0
         self._attempt_count = 0
         self._stop_at: float | None = None
@@ -105,8 +108,11 @@ class Sender:
 
     def notify_added(self, handed_over_at: float) -> None:
         """Learn of new points; encoder thread."""
-        is_full = self._buffer.size().point_count >= BATCH_POINT_COUNT
-        due_at = handed_over_at + (0.0 if is_full else self.flush_interval_s)
+        # After a full batch comes more: the end of a burst need not wait either.
+        is_busy = (
+            self._was_full or self._buffer.size().point_count >= BATCH_POINT_COUNT
+        )
+        due_at = handed_over_at + (0.0 if is_busy else self.flush_interval_s)
         with self._wake:
             if self._due_at is None or due_at < self._due_at:
                 self._due_at = due_at
@@ -118,6 +124,11 @@ class Sender:
             self._due_at = time.monotonic()
             self._retry_at = 0.0
             self._wake.notify()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
 
     @property
     def attempt_count(self) -> int:
@@ -215,6 +226,7 @@ class Sender:
         self._stats.dropped_by_sender += self._buffer.end_batch(batch, dead_letters)
         self._stats.written += batch.point_count - len(dead_letters)
         self._stats.rejected += len(dead_letters)
+        self._was_full = batch.point_count > BATCH_POINT_COUNT // 2
         self._succeed()
         if self._buffer.size().point_count:
             with self._wake:
@@ -251,12 +263,16 @@ class Sender:
                 # This server names the bad lines. The others go once more, so that
                 # a list which it has cut short loses nothing.
                 dead_letters.extend(
-                    DeadLetter(line=part[number], reason=text)
+                    DeadLetter(
+                        line=part[number],
+                        reason=text,
+                        reason_class=classify_reason(text),
+                    )
                     for number, text in sorted(named.items())
                 )
                 pieces = [[x for n, x in enumerate(part) if n not in named]]
             elif len(part) == 1:
-                dead_letters.append(DeadLetter(line=part[0], reason=str(reason)))
+                dead_letters.append(_set_aside(part[0], reason))
                 continue
             else:
                 middle = len(part) // 2
@@ -316,3 +332,17 @@ class Sender:
         else:
             _LOGGER.debug("Still cannot write to InfluxDB (%s)", error)
         self._on_link_change(link)
+
+
+def _set_aside(
+    line: bytes, error: BatchRejectedError | BatchTooLargeError
+) -> DeadLetter:
+    """Make a dead letter of a line that was refused when it stood alone."""
+    words = str(error)
+    return DeadLetter(
+        line=line,
+        reason=words,
+        reason_class=ReasonClass.TOO_LARGE
+        if isinstance(error, BatchTooLargeError)
+        else classify_reason(words),
+    )

@@ -5,15 +5,13 @@ of its own. What is committed survives kill -9; with `synchronous=FULL` also a
 power cut.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 import sqlite3
 import threading
 import time
 from typing import Final, override
-import zlib
 
 from ..errors import (
     BufferCorruptError,
@@ -21,45 +19,36 @@ from ..errors import (
     BufferUnusableError,
     DiskBufferError,
 )
-from .buffer import Batch, Buffer, BufferSize, DeadLetter
+from .buffer import Batch, Buffer, BufferSize, DeadLetter, ReasonClass
+from .compression import compress, decompress
+from .dead_letters import (
+    LetterSelection,
+    QueueRow,
+    ReplayResult,
+    StoredLetter,
+    count_letters,
+    delete_letters,
+    insert_letters,
+    list_letters,
+    take_letters,
+)
 from .schema import SCHEMA_VERSION, create_tables, migrate
+from .sqlite_file import BUSY_TIMEOUT_S, Role, SqliteFile
 
-# gzip's header; level 1 is an eighth of the text already, more costs more than
-# the network.
-_GZIP_WBITS: Final = 31
-GZIP_LEVEL: Final = 1
-# Small pages: at a few events a second a commit writes one or two pages, and an
-# SD card wears with every one.
-_PAGE_BYTES: Final = 1024
 # Key, times and counts of a row beside its body.
 _ROW_OVERHEAD_BYTES: Final = 48
-# Dead letters are for a person to look at; more than this nobody reads.
-MAX_DEAD_LETTERS: Final = 10_000
 # One drop makes room for a while, so that a full buffer does not delete at every add.
 _DROP_FRACTION: Final = 0.01
 # Free pages worth giving back to the file system.
 _VACUUM_PAGES: Final = 1_024
-# The other thread's transaction takes milliseconds.
-_BUSY_TIMEOUT_S: Final = 10.0
 _MAX_ROWS_PER_BATCH: Final = 2_000
+_INSERT_BATCH: Final = (
+    "INSERT INTO batch (added_ns, newest_ns, point_count, raw_bytes, body)"
+    " VALUES (?, ?, ?, ?, ?)"
+)
 
 
-class _Role(StrEnum):
-    ADD = "add"
-    CLAIM = "claim"
-
-
-def compress(body: bytes) -> bytes:
-    """Return a body as one gzip member."""
-    return zlib.compress(body, GZIP_LEVEL, _GZIP_WBITS)
-
-
-def decompress(body: bytes) -> bytes:
-    """Return what `compress` was given."""
-    return zlib.decompress(body, _GZIP_WBITS)
-
-
-class SqliteBuffer(Buffer):
+class SqliteBuffer(SqliteFile, Buffer):
     """The queue of one hub, and its dead letters.
 
     Args:
@@ -70,22 +59,17 @@ class SqliteBuffer(Buffer):
 
     def __init__(self, path: Path, *, max_bytes: int, is_full_sync: bool) -> None:
         """Keep the settings; `open` does the work."""
-        self.path = path
+        super().__init__(path, is_full_sync=is_full_sync)
         self.max_bytes = max_bytes
-        self._is_full_sync = is_full_sync
         # Guards the counters, for an instant each.
         self._lock = threading.Lock()
-        # Held while SQLite works, so that a damaged file can be replaced safely.
-        self._io_lock = threading.RLock()
-        self._generation = 0
-        self._connections: dict[_Role, sqlite3.Connection] = {}
         self._point_count = 0
         self._byte_count = 0
         self._oldest_ns: int | None = None
         self._claimed_id = 0
         self.newest_ns: int | None = None
-        self.dead_letter_count = 0
-        self.moved_aside: Path | None = None
+        # By class of reason; replaced as a whole, so any thread may read it.
+        self.dead_letter_counts: Mapping[ReasonClass, int] = {}
 
     def open(self) -> None:
         """Open or make the file.
@@ -98,6 +82,7 @@ class SqliteBuffer(Buffer):
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.look_for_damaged_files()
             with self._translated():
                 self._open()
         except BufferCorruptError:
@@ -115,7 +100,7 @@ class SqliteBuffer(Buffer):
             raise BufferUnusableError(str(err)) from err
 
     def _open(self) -> None:
-        connection = self._connect(_Role.ADD)
+        connection = self._connect(Role.ADD)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise BufferUnusableError(
@@ -125,24 +110,8 @@ class SqliteBuffer(Buffer):
             create_tables(connection)
         else:
             migrate(connection, version)
-        self._connect(_Role.CLAIM)
+        self._connect(Role.CLAIM)
         self._count(connection)
-
-    def _connect(self, role: _Role) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path,
-            timeout=_BUSY_TIMEOUT_S,
-            isolation_level=None,
-            # Made here, used by one thread, closed after that has ended.
-            check_same_thread=False,
-        )
-        self._connections[role] = connection
-        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        connection.execute("PRAGMA journal_mode=WAL")
-        sync = "FULL" if self._is_full_sync else "NORMAL"
-        connection.execute(f"PRAGMA synchronous={sync}")
-        return connection
 
     def _count(self, connection: sqlite3.Connection) -> None:
         """Learn what a former run has left."""
@@ -159,42 +128,8 @@ class SqliteBuffer(Buffer):
             "SELECT newest_ns FROM batch ORDER BY id DESC LIMIT 1"
         ).fetchone()
         self.newest_ns = last[0] if last else self._load(connection, "newest_ns")
-        (self.dead_letter_count,) = connection.execute(
-            "SELECT COUNT(*) FROM dead_letter"
-        ).fetchone()
+        self.dead_letter_counts = count_letters(connection)
         self._claimed_id = 0
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn the library's errors into ours."""
-        try:
-            yield
-        except sqlite3.Error as err:
-            code = getattr(err, "sqlite_errorcode", 0) & 0xFF
-            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise BufferCorruptError(str(err), generation=self._generation) from err
-            if code == sqlite3.SQLITE_FULL:
-                raise BufferFullError(str(err)) from err
-            raise DiskBufferError(str(err)) from err
-
-    def _connection(self, role: _Role) -> sqlite3.Connection:
-        try:
-            return self._connections[role]
-        except KeyError:
-            raise DiskBufferError("The buffer is closed") from None
-
-    @contextmanager
-    def _transaction(self, role: _Role) -> Iterator[sqlite3.Connection]:
-        with self._io_lock, self._translated():
-            connection = self._connection(role)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
     @override
     def add(self, lines: bytes, point_count: int, newest_ns: int) -> int:
@@ -216,12 +151,10 @@ class SqliteBuffer(Buffer):
         body = compress(lines)
         added_ns = time.time_ns()
         row_bytes = len(body) + _ROW_OVERHEAD_BYTES
-        with self._transaction(_Role.ADD) as connection:
+        with self._transaction(Role.ADD) as connection:
             dropped, freed = self._make_room(connection, row_bytes)
             connection.execute(
-                "INSERT INTO batch (added_ns, newest_ns, point_count, raw_bytes, body)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (added_ns, newest_ns, point_count, len(lines), body),
+                _INSERT_BATCH, (added_ns, newest_ns, point_count, len(lines), body)
             )
         with self._lock:
             self._point_count += point_count - dropped
@@ -274,7 +207,7 @@ class SqliteBuffer(Buffer):
         bodies: list[bytes] = []
         points = raw_bytes = oldest_ns = 0
         with self._io_lock, self._translated():
-            rows = self._connection(_Role.CLAIM).execute(
+            rows = self._connection(Role.CLAIM).execute(
                 "SELECT id, added_ns, point_count, raw_bytes, body FROM batch"
                 " ORDER BY id LIMIT ?",
                 (_MAX_ROWS_PER_BATCH,),
@@ -310,8 +243,10 @@ class SqliteBuffer(Buffer):
             How many old dead letters had to go to stay within the bound.
         """
         first_id, last_id = batch.row_ids[0], batch.row_ids[-1]
-        with self._transaction(_Role.CLAIM) as connection:
-            discarded = self._insert_dead_letters(connection, dead_letters)
+        letters = list(dead_letters)
+        transaction = self._letter_transaction if letters else self._transaction
+        with transaction(Role.CLAIM) as connection:
+            discarded = insert_letters(connection, letters)
             points, rows, stored = connection.execute(
                 "SELECT TOTAL(point_count), COUNT(*), TOTAL(LENGTH(body))"
                 " FROM batch WHERE id BETWEEN ? AND ?",
@@ -347,49 +282,87 @@ class SqliteBuffer(Buffer):
     def _give_back_pages(self) -> None:
         """Shrink the file after a backlog has gone."""
         with self._io_lock, self._translated():
-            connection = self._connection(_Role.CLAIM)
+            connection = self._connection(Role.CLAIM)
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
             if free > _VACUUM_PAGES:
                 connection.execute(f"PRAGMA incremental_vacuum({free})").fetchall()
 
     def add_dead_letters(self, dead_letters: Iterable[DeadLetter]) -> int:
-        """Keep lines that never got into the queue; encoder thread only."""
-        with self._transaction(_Role.ADD) as connection:
-            return self._insert_dead_letters(connection, dead_letters)
+        """Keep lines that never got into the queue; encoder thread only.
 
-    def _insert_dead_letters(
-        self, connection: sqlite3.Connection, dead_letters: Iterable[DeadLetter]
-    ) -> int:
-        added_ns = time.time_ns()
-        rows = [(added_ns, letter.reason, letter.line) for letter in dead_letters]
-        if not rows:
-            return 0
-        connection.executemany(
-            "INSERT INTO dead_letter (added_ns, reason, line) VALUES (?, ?, ?)", rows
-        )
-        (count,) = connection.execute("SELECT COUNT(*) FROM dead_letter").fetchone()
-        excess = max(0, int(count) - MAX_DEAD_LETTERS)
-        if excess:
-            connection.execute(
-                "DELETE FROM dead_letter WHERE id IN"
-                " (SELECT id FROM dead_letter ORDER BY id LIMIT ?)",
-                (excess,),
-            )
-        self.dead_letter_count = int(count) - excess
-        return excess
+        Returns:
+            How many old dead letters had to go to stay within the bound.
+        """
+        with self._letter_transaction(Role.ADD) as connection:
+            return insert_letters(connection, dead_letters)
 
-    def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """Return the newest dead letters; for an executor thread, not the loop."""
+    @contextmanager
+    def _letter_transaction(self, role: Role) -> Iterator[sqlite3.Connection]:
+        """Change dead letters; their counts follow the commit, in the same order."""
+        with self._io_lock:
+            with self._transaction(role) as connection:
+                yield connection
+                counts = count_letters(connection)
+            self.dead_letter_counts = counts
+
+    def list_dead_letters(
+        self, selection: LetterSelection, limit: int
+    ) -> tuple[list[StoredLetter], int]:
+        """Return the newest selected dead letters and their number; not on the loop.
+
+        Reads on a connection of its own: nobody waits for it.
+        """
         with self._translated():
-            connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
-            try:
-                rows = connection.execute(
-                    "SELECT line, reason FROM dead_letter ORDER BY id DESC LIMIT ?",
-                    (limit,),
-                ).fetchall()
-            finally:
-                connection.close()
-        return [DeadLetter(line=line, reason=reason) for line, reason in rows]
+            connection = sqlite3.connect(
+                # Never makes a file where there is none any more.
+                f"{self.path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=BUSY_TIMEOUT_S,
+            )
+            with closing(connection):
+                return list_letters(connection, selection, limit)
+
+    def discard_dead_letters(self, selection: LetterSelection) -> int:
+        """Delete dead letters for good; not on the loop. Returns how many."""
+        with self._letter_transaction(Role.ADD) as connection:
+            return delete_letters(connection, selection)
+
+    def replay_dead_letters(
+        self, selection: LetterSelection, edit: Callable[[bytes], bytes | None]
+    ) -> ReplayResult:
+        """Put dead letters back at the end of the queue, all or none; not on the loop.
+
+        Args:
+            edit: Line to line; None for a letter that is to stay.
+
+        Raises:
+            BufferFullError: Points that wait would have to go for them.
+            DiskBufferError: Any other failure of the disk.
+        """
+        added_ns = time.time_ns()
+        # Old events say nothing about since when new ones may be missing.
+        newest_ns = self.newest_ns or added_ns
+        points = size = 0
+        with self._letter_transaction(Role.ADD) as connection:
+
+            def enqueue(row: QueueRow) -> None:
+                nonlocal points, size
+                points += row.point_count
+                size += len(row.body) + _ROW_OVERHEAD_BYTES
+                if self._byte_count + size > self.max_bytes:
+                    raise BufferFullError("The buffer is full of waiting points")
+                connection.execute(
+                    _INSERT_BATCH,
+                    (added_ns, newest_ns, row.point_count, row.raw_bytes, row.body),
+                )
+
+            result = take_letters(connection, selection, edit, enqueue)
+        with self._lock:
+            self._point_count += points
+            self._byte_count += size
+            if points and self._oldest_ns is None:
+                self._oldest_ns = added_ns
+        return result
 
     @staticmethod
     def _load(connection: sqlite3.Connection, name: str) -> int | None:
@@ -409,25 +382,16 @@ class SqliteBuffer(Buffer):
     def load_counters(self) -> dict[str, int]:
         """Return the counters that were saved last."""
         with self._io_lock, self._translated():
-            rows = self._connection(_Role.ADD).execute(
+            rows = self._connection(Role.ADD).execute(
                 "SELECT name, value FROM state WHERE name LIKE 'count.%'"
             )
             return {name.removeprefix("count."): int(value) for name, value in rows}
 
     def save_counters(self, counters: dict[str, int]) -> None:
         """Keep counters across restarts; encoder thread only."""
-        with self._transaction(_Role.ADD) as connection:
+        with self._transaction(Role.ADD) as connection:
             for name, value in counters.items():
                 self._save(connection, f"count.{name}", value)
-
-    def set_full_sync(self, is_full_sync: bool) -> None:  # noqa: FBT001
-        """Choose whether a commit waits for the disk; from any thread."""
-        self._is_full_sync = is_full_sync
-        with self._io_lock, self._translated():
-            for connection in self._connections.values():
-                connection.execute(
-                    f"PRAGMA synchronous={'FULL' if is_full_sync else 'NORMAL'}"
-                )
 
     @override
     def size(self) -> BufferSize:
@@ -453,22 +417,6 @@ class SqliteBuffer(Buffer):
             with self._translated():
                 self._open()
             return lost
-
-    def _move_aside(self) -> None:
-        self.close()
-        self._generation += 1
-        aside = self.path.with_suffix(f".corrupt-{time.time_ns()}")
-        if self.path.exists():
-            self.path.rename(aside)
-            self.moved_aside = aside
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Close both connections; the last one folds the WAL into the file."""
-        while self._connections:
-            _, connection = self._connections.popitem()
-            connection.close()
 
 
 def delete_buffer_files(path: Path) -> None:

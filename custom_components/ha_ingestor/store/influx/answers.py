@@ -97,7 +97,10 @@ class Answer:
             text = text or self.body.decode(errors="replace").strip()
         if not text:
             text = _phrase(self.status)
-        return text if len(text) <= MAX_WORDS else f"{text[: MAX_WORDS - 1]}…"
+        if len(text) <= MAX_WORDS:
+            return text
+        # 1.x and 2.x quote the line first and say what is wrong with it last.
+        return f"{text[: MAX_WORDS // 2]}…{text[1 - MAX_WORDS // 2 :]}"
 
 
 def _with_first_detail(text: Any, data: Any) -> str:

@@ -1,0 +1,1 @@
+"""History: what happened while nobody captured it, brought into the same series."""

@@ -1,0 +1,161 @@
+"""The job `backfill_csv`: values of another system, from a file.
+
+The points are events like any other, with the tags that their entities have today.
+What preceded a value, what caused it and what the weather was then is not in the
+file, so these fields are left out.
+"""
+
+from collections.abc import Sequence
+import logging
+from pathlib import Path
+from typing import Final, TypedDict
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+
+from ..const import MEASUREMENT_EVENTS
+from ..errors import ImportFileError
+from ..ingest.enrich import EntityPlanner
+from ..jobs.job import Job
+from ..pipeline import Pipeline
+from .csv_file import CsvPage, CsvValue, FileIdentity, read_page
+from .history import PastPoint, to_time_ns
+from .recorder_job import EVENT_FIELDS
+from .writer import BackfillWriter
+
+_LOGGER = logging.getLogger(__name__)
+
+JOB_BACKFILL_CSV: Final = "backfill_csv"
+PAGE_LINES: Final = 500
+
+
+class CsvParameters(TypedDict):
+    """What an import is asked for; JSON."""
+
+    path: str
+    is_dry_run: bool
+
+
+class _Checkpoint(TypedDict):
+    """How far the file is read, and which file that was."""
+
+    offset: int
+    line_count: int
+    size_bytes: int
+    modified_ns: int
+
+
+class CsvBackfill:
+    """Runs the jobs `backfill_csv` of one hub. Event loop only."""
+
+    def __init__(self, hass: HomeAssistant, pipeline: Pipeline) -> None:
+        """Serve one pipeline."""
+        self._hass = hass
+        self._pipeline = pipeline
+
+    async def async_run(self, job: Job) -> None:
+        """Run a job to its end.
+
+        Raises:
+            ImportFileError: The file is missing, or another one than before.
+            StoreError: InfluxDB does not let us read what it has.
+        """
+        parameters: CsvParameters = job.parameters  # type: ignore[assignment]
+        path = Path(parameters["path"])
+        identity = await self._hass.async_add_executor_job(FileIdentity.of, path)
+        place = _Checkpoint(
+            offset=0,
+            line_count=0,
+            size_bytes=identity.size_bytes,
+            modified_ns=identity.modified_ns,
+        )
+        if job.checkpoint is not None:
+            place = _Checkpoint(**job.checkpoint)  # type: ignore[typeddict-item]
+            if identity != FileIdentity(
+                size_bytes=place["size_bytes"], modified_ns=place["modified_ns"]
+            ):
+                raise ImportFileError(
+                    f"{path} has changed since the import began; start it again"
+                )
+        job.begin()
+        writer = BackfillWriter(
+            self._hass, self._pipeline, job, is_dry_run=parameters["is_dry_run"]
+        )
+        try:
+            await writer.async_prepare()
+            await self._async_import(job, path, place, writer)
+        finally:
+            await writer.async_close()
+
+    async def _async_import(
+        self, job: Job, path: Path, place: _Checkpoint, writer: BackfillWriter
+    ) -> None:
+        planner = EntityPlanner(self._hass, self._pipeline.options)
+        offset: int | None = place["offset"]
+        while offset is not None:
+            page = await self._async_read(path, offset, place["line_count"])
+            self._note_problems(job, page.problems)
+            points = self._to_points(job, planner, page.values)
+            await writer.async_write(MEASUREMENT_EVENTS, EVENT_FIELDS, points)
+            offset = page.offset
+            place["line_count"] = page.line_count
+            place["offset"] = place["size_bytes"] if offset is None else offset
+            job.report(
+                progress=place["offset"] / max(place["size_bytes"], 1), checkpoint=place
+            )
+
+    async def _async_read(self, path: Path, offset: int, line_count: int) -> CsvPage:
+        now = dt_util.utcnow()
+        return await self._hass.async_add_executor_job(
+            lambda: read_page(
+                path,
+                offset=offset,
+                line_count=line_count,
+                limit=PAGE_LINES,
+                time_zone=dt_util.get_default_time_zone(),
+                now_s=now.timestamp(),
+            )
+        )
+
+    def _note_problems(self, job: Job, problems: Sequence[str]) -> None:
+        if not problems:
+            return
+        before = len(job.problems)
+        for problem in problems:
+            job.add_problem(problem)
+        job.count("bad_lines", len(problems))
+        for problem in job.problems[before:]:
+            _LOGGER.warning("Job %s: %s", job.job_id, problem)
+
+    def _to_points(
+        self, job: Job, planner: EntityPlanner, values: Sequence[CsvValue]
+    ) -> list[PastPoint]:
+        points: list[PastPoint] = []
+        for value in values:
+            state = self._hass.states.get(value.entity_id)
+            plan = planner.plan(
+                value.entity_id, {} if state is None else state.attributes
+            )
+            if not plan.is_captured:
+                job.count("filtered")
+                continue
+            points.append(
+                PastPoint(
+                    point_id=(value.entity_id, to_time_ns(value.time_s)),
+                    record=(
+                        plan.kind,
+                        plan.key,
+                        value.value,
+                        value.time_s,
+                        None,
+                        None,
+                        "",
+                        None,
+                        None,
+                        "",
+                        None,
+                    ),
+                )
+            )
+        job.count("read", len(points))
+        return points

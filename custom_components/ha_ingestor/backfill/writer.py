@@ -1,0 +1,169 @@
+"""Puts what is missing behind the live events, never faster than they allow.
+
+A piece is compared with what InfluxDB has, the rest of it goes into the buffer and
+is on disk before the job is told that it is done.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+import logging
+import time
+from typing import Final
+
+from homeassistant.core import HomeAssistant
+
+from ..errors import (
+    StoreAuthError,
+    StoreMissingError,
+    StoreProtocolError,
+    StoreUnavailableError,
+)
+from ..ingest.records import Record
+from ..jobs.job import Job
+from ..pipeline import Pipeline
+from ..store.influx.client import InfluxClient
+from .existing import PointId, Rename, find_existing, read_renames
+from .history import PastPoint
+
+_LOGGER = logging.getLogger(__name__)
+
+# Of all the time, reading and comparing take this part, on one of the machine's
+# cores at most.
+WORK_SHARE: Final = 0.2
+# A piece that took long, on a slow disk, is not paid for with minutes.
+MAX_PAUSE_S: Final = 5.0
+# More than this waits only while the house or InfluxDB is busy, and a second of
+# waiting costs the past nothing.
+MAX_BACKLOG_POINTS: Final = 5_000
+BUSY_POLL_S: Final = 1.0
+# Tries to read again, as the sender does.
+FIRST_RETRY_S: Final = 2.0
+MAX_RETRY_S: Final = 60.0
+_DISK_WAIT_S: Final = 10.0
+
+# What passes by itself or after a person has mended it; the sender asks for that.
+_PASSING: Final = (
+    StoreUnavailableError,
+    StoreAuthError,
+    StoreMissingError,
+    StoreProtocolError,
+)
+
+
+class BackfillWriter:
+    """Writes the points of one job. Event loop only.
+
+    Args:
+        is_dry_run: Count what is missing and write none of it.
+    """
+
+    def __init__(
+        self, hass: HomeAssistant, pipeline: Pipeline, job: Job, *, is_dry_run: bool
+    ) -> None:
+        """Prepare; the client is made on first use."""
+        self._hass = hass
+        self._pipeline = pipeline
+        self.job = job
+        self._is_dry_run = is_dry_run
+        self._client: InfluxClient | None = None
+        self._renames: list[Rename] = []
+        self._resumed_at = hass.loop.time()
+
+    async def async_prepare(self) -> None:
+        """Wait until InfluxDB has all that was captured before this.
+
+        What waits in the buffer could not be told from what is missing.
+        """
+        # Not when the job was made: what it had written before a restart, too.
+        until_ns = time.time_ns()
+        while True:
+            figures = await self._pipeline.async_flush()
+            if not figures.backlog_points or self._is_younger(until_ns):
+                break
+            self.job.wait_for("InfluxDB has not taken what was captured before")
+            await asyncio.sleep(BUSY_POLL_S)
+        self.job.wait_for(None)
+        self._renames = await self._async_ask(
+            lambda client: read_renames(client, until_ns)
+        )
+        self._resumed_at = self._hass.loop.time()
+
+    def _is_younger(self, until_ns: int) -> bool:
+        oldest_ns = self._pipeline.buffer.size().oldest_ns
+        return oldest_ns is None or oldest_ns > until_ns
+
+    async def async_write(
+        self, measurement: str, fields: tuple[str, ...], points: Sequence[PastPoint]
+    ) -> int:
+        """Write those of the points that are missing.
+
+        Args:
+            fields: A stored point of the measurement has at least one of these.
+
+        Returns:
+            How many were missing.
+
+        Raises:
+            StoreError: What is stored can never be read with these credentials.
+        """
+        by_id: dict[PointId, PastPoint] = {point.point_id: point for point in points}
+        existing: set[PointId] = set()
+        if by_id:
+            existing = await self._async_ask(
+                lambda client: find_existing(
+                    client, measurement, fields, by_id, self._renames
+                )
+            )
+        missing = [
+            point.record
+            for point_id, point in by_id.items()
+            if point_id not in existing
+        ]
+        self.job.count("existing", len(points) - len(missing))
+        self.job.count("missing", len(missing))
+        if missing and not self._is_dry_run:
+            await self._async_put(missing)
+        await self._async_pause()
+        return len(missing)
+
+    async def _async_put(self, records: list[Record]) -> None:
+        while self._pipeline.snapshot().backlog_points > MAX_BACKLOG_POINTS:
+            self.job.wait_for("Live events wait to be written")
+            await asyncio.sleep(BUSY_POLL_S)
+        self.job.wait_for(None)
+        on_disk = self._pipeline.put_past(records)
+        while not await self._hass.async_add_executor_job(on_disk.wait, _DISK_WAIT_S):
+            self.job.wait_for("The disk takes nothing")
+        self.job.wait_for(None)
+        self.job.count("written", len(records))
+
+    async def _async_pause(self) -> None:
+        worked_s = self._hass.loop.time() - self._resumed_at
+        await asyncio.sleep(min(worked_s * (1 / WORK_SHARE - 1), MAX_PAUSE_S))
+        self._resumed_at = self._hass.loop.time()
+
+    async def _async_ask[T](self, question: Callable[[InfluxClient], T]) -> T:
+        """Read from InfluxDB, again and again while it is away."""
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                answer = await self._hass.async_add_executor_job(self._ask, question)
+            except _PASSING as err:
+                _LOGGER.debug("Backfill waits: %s", err)
+                self.job.wait_for(f"InfluxDB cannot be read: {err}")
+                await asyncio.sleep(retry_s)
+                retry_s = min(retry_s * 2, MAX_RETRY_S)
+            else:
+                self.job.wait_for(None)
+                return answer
+
+    def _ask[T](self, question: Callable[[InfluxClient], T]) -> T:
+        if self._client is None:
+            self._client = InfluxClient(self._pipeline.target)
+        return question(self._client)
+
+    async def async_close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            await self._hass.async_add_executor_job(self._client.close)
+            self._client = None

@@ -1,0 +1,147 @@
+"""Diagnostics: what helps to find a fault, and nothing that is nobody's business.
+
+No line, no state, no name of an entity and no address is in them; a list of
+entities is shown as its length.
+"""
+
+from collections.abc import Collection, Mapping
+import dataclasses
+import re
+import sqlite3
+from typing import Any, Final
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PATH,
+    CONF_TOKEN,
+    CONF_URL,
+    CONF_USERNAME,
+    __version__ as HA_VERSION,  # noqa: N812
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.loader import async_get_integration
+
+from .const import (
+    CONF_CA_CERTIFICATE,
+    CONF_CARBON_ENTITY,
+    CONF_EXCLUDE_ENTITIES,
+    CONF_EXCLUDE_GLOBS,
+    CONF_INCLUDE_ENTITIES,
+    CONF_INCLUDE_GLOBS,
+    CONF_ORGANIZATION,
+    CONF_OUTDOOR_TEMPERATURE_ENTITY,
+    CONF_PRESENCE_ENTITIES,
+    CONF_PRICE_ENTITY,
+    CONF_STATIC_TAGS,
+    CONF_WEATHER_ENTITY,
+    DOMAIN,
+)
+from .data import IngestorConfigEntry
+from .errors import StoreError
+from .pipeline import Pipeline
+from .store.schema import SCHEMA_VERSION
+
+TO_REDACT: Final = frozenset(
+    {
+        CONF_CA_CERTIFICATE,
+        CONF_HOST,
+        CONF_ORGANIZATION,
+        CONF_PASSWORD,
+        CONF_PATH,
+        CONF_TOKEN,
+        CONF_URL,
+        CONF_USERNAME,
+    }
+)
+# Names of rooms and people are in these; how many there are is enough.
+_TO_COUNT: Final = frozenset(
+    {
+        CONF_EXCLUDE_ENTITIES,
+        CONF_EXCLUDE_GLOBS,
+        CONF_INCLUDE_ENTITIES,
+        CONF_INCLUDE_GLOBS,
+        CONF_PRESENCE_ENTITIES,
+        CONF_STATIC_TAGS,
+    }
+)
+_TO_DENOTE: Final = frozenset(
+    {
+        CONF_CARBON_ENTITY,
+        CONF_OUTDOOR_TEMPERATURE_ENTITY,
+        CONF_PRICE_ENTITY,
+        CONF_WEATHER_ENTITY,
+    }
+)
+_ADDRESS: Final = re.compile(
+    r"\w+://[^\s\"']+"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
+    # IPv6: in brackets, shortened, or whole; a time of day is none.
+    r"|\[[0-9a-f.]*:[0-9a-f:.]*\](?::\d+)?"
+    r"|(?<![\w:])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6})?::[0-9a-f:]*"
+    r"|(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b",
+    re.IGNORECASE,
+)
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: IngestorConfigEntry
+) -> dict[str, Any]:
+    """Return what is known of a hub."""
+    pipeline = entry.runtime_data.pipeline
+    figures = dataclasses.asdict(pipeline.snapshot())
+    for key in ("last_error", "buffer_error"):
+        figures[key] = redact_words(figures[key], entry.data)
+    integration = await async_get_integration(hass, DOMAIN)
+    return {
+        "data": async_redact_data(entry.data, TO_REDACT),
+        "options": _redact_options(entry.options),
+        "figures": figures,
+        "work": dataclasses.asdict(pipeline.work_report()),
+        "buffer": {
+            "schema_version": SCHEMA_VERSION,
+            "damaged_file_count": len(pipeline.buffer.damaged_files),
+        },
+        "server": await _async_describe_server(pipeline, entry.data),
+        "versions": {
+            "home_assistant": HA_VERSION,
+            "integration": str(integration.version),
+            "sqlite": sqlite3.sqlite_version,
+        },
+    }
+
+
+async def _async_describe_server(
+    pipeline: Pipeline, data: Mapping[str, Any]
+) -> dict[str, str | None]:
+    """Ask the server what it is."""
+    try:
+        return {"version": await pipeline.async_ping(), "error": None}
+    except StoreError as err:
+        return {
+            "version": None,
+            "error": f"{type(err).__name__}: {redact_words(str(err), data)}",
+        }
+
+
+def _redact_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for key, value in options.items():
+        if key in _TO_COUNT and isinstance(value, Collection):
+            shown[key] = len(value)
+        elif key in _TO_DENOTE:
+            shown[key] = REDACTED if value else None
+        else:
+            shown[key] = value
+    return shown
+
+
+def redact_words(words: str | None, data: Mapping[str, Any]) -> str | None:
+    """Take out of an error what says where the server is and who uses it."""
+    if words is None:
+        return None
+    for key in sorted(TO_REDACT):
+        if isinstance(secret := data.get(key), str) and secret:
+            words = words.replace(secret, REDACTED)
+    return _ADDRESS.sub(REDACTED, words)

@@ -1,0 +1,1 @@
+"""How much a choice of entities and sampling rules will write."""

@@ -1,0 +1,1 @@
+"""Long jobs of a hub."""
