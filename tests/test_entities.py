@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.ha_ingestor.const import DOMAIN
+from custom_components.ha_ingestor.coordinator import _catch_up_s
 from custom_components.ha_ingestor.store.stats import LinkState
 from devlib.influxd import InfluxServer
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNKNOWN
@@ -22,6 +23,7 @@ KEYS = {
     "backlog_bytes",
     "backlog_points",
     "captured",
+    "catch_up",
     "connectivity",
     "dead_letters",
     "dropped",
@@ -36,7 +38,14 @@ KEYS = {
     "write_rate",
     "written",
 }
-QUIET_KEYS = {"backlog_bytes", "filtered", "repaired", "sampled", "write_latency", "write_rate"}
+QUIET_KEYS = {
+    "backlog_bytes",
+    "filtered",
+    "repaired",
+    "sampled",
+    "write_latency",
+    "write_rate",
+}
 OWN_NAME = "sensor.pipeline_points_written"
 
 
@@ -162,3 +171,23 @@ async def test_own_figures_are_not_captured(
         influxdb.rows, "SHOW TAG VALUES WITH KEY = entity_id", "test"
     )
     assert [row for row in rows if "pipeline" in row[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("backlog", "written", "shrunk", "elapsed_s", "expected"),
+    [
+        pytest.param(0, 0, 0, 30.0, 0.0, id="nothing-waits"),
+        pytest.param(40, 100, -5, 30.0, 0.0, id="between-two-requests"),
+        pytest.param(9_000, 6_000, 3_000, 30.0, 90.0, id="shrinking"),
+        pytest.param(9_000, 0, -3_000, 30.0, None, id="growing"),
+        pytest.param(9_000, 0, 0, 0.0, None, id="no-time-passed"),
+    ],
+)
+def test_time_to_catch_up(
+    backlog: int,
+    written: int,
+    shrunk: int,
+    elapsed_s: float,
+    expected: float | None,
+) -> None:
+    assert _catch_up_s(backlog, written, shrunk, elapsed_s) == expected

@@ -41,6 +41,7 @@ CONF_PRESENCE_ENTITIES: Final = "presence_entities"
 CONF_FLUSH_INTERVAL_S: Final = "flush_interval_s"
 CONF_BUFFER_MIB: Final = "buffer_mib"
 CONF_IS_FULL_SYNC: Final = "full_sync"
+CONF_IS_NEWEST_FIRST: Final = "newest_first"
 CONF_STATIC_TAGS: Final = "static_tags"
 
 # --- measurements ---

@@ -20,10 +20,13 @@ class PipelineHealth:
 
     Attributes:
         write_rate: Points written per second since the figures before these.
+        catch_up_s: How long the backlog will take at the pace of that time; None
+            where it does not shrink, 0 where there is none to speak of.
     """
 
     figures: PipelineSnapshot
     write_rate: float
+    catch_up_s: float | None
 
 
 class PipelineCoordinator(DataUpdateCoordinator[PipelineHealth]):
@@ -47,6 +50,7 @@ class PipelineCoordinator(DataUpdateCoordinator[PipelineHealth]):
         )
         self._pipeline = pipeline
         self._written_before = pipeline.stats.written
+        self._backlog_before = 0
         self._read_at = hass.loop.time()
         self.data = self._read()
 
@@ -64,8 +68,24 @@ class PipelineCoordinator(DataUpdateCoordinator[PipelineHealth]):
         figures = self._pipeline.snapshot()
         elapsed_s = now - self._read_at
         written = figures.written - self._written_before
+        shrunk = self._backlog_before - figures.backlog_points
         self._read_at, self._written_before = now, figures.written
+        self._backlog_before = figures.backlog_points
+        write_rate = written / elapsed_s if elapsed_s > 0 else 0.0
         return PipelineHealth(
             figures=figures,
-            write_rate=written / elapsed_s if elapsed_s > 0 else 0.0,
+            write_rate=write_rate,
+            catch_up_s=_catch_up_s(figures.backlog_points, written, shrunk, elapsed_s),
         )
+
+
+def _catch_up_s(
+    backlog: int, written: int, shrunk: int, elapsed_s: float
+) -> float | None:
+    """Say how long a backlog will take, from what happened in a span of time."""
+    if backlog <= written:
+        # Less than a span's worth: that is how points wait between two requests.
+        return 0.0
+    if shrunk <= 0 or elapsed_s <= 0:
+        return None
+    return backlog * elapsed_s / shrunk

@@ -28,6 +28,7 @@ from .const import (
     CONF_INCLUDE_GLOBS,
     CONF_INCLUDE_LABELS,
     CONF_IS_FULL_SYNC,
+    CONF_IS_NEWEST_FIRST,
     CONF_MIN_INTERVAL_S,
     CONF_OUTDOOR_TEMPERATURE_ENTITY,
     CONF_PRESENCE_ENTITIES,
@@ -181,6 +182,7 @@ class HubOptions:
     flush_interval_s: float = DEFAULT_FLUSH_INTERVAL_S
     buffer_bytes: int | None = None
     is_full_sync: bool = False
+    is_newest_first: bool = False
     static_tags: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -223,5 +225,6 @@ class HubOptions:
             ),
             buffer_bytes=None if buffer_mib is None else int(buffer_mib) * 1024 * 1024,
             is_full_sync=bool(options.get(CONF_IS_FULL_SYNC, False)),
+            is_newest_first=bool(options.get(CONF_IS_NEWEST_FIRST, False)),
             static_tags=tuple(sorted(options.get(CONF_STATIC_TAGS, {}).items())),
         )

@@ -168,7 +168,12 @@ class Pipeline:
         try:
             totals = await self._hass.async_add_executor_job(self._open)
         except BaseException:
-            collector.stop()
+            if is_reload:
+                # What it holds may still find a place: somebody makes room and
+                # reloads.
+                collector.leave_in(self._hass, self._entry_id)
+            else:
+                collector.stop()
             raise
         # Before anything is added: from then on it says when that was.
         newest_ns = self.buffer.newest_ns
@@ -218,6 +223,7 @@ class Pipeline:
             lambda: InfluxClient(target),
             self._link_changed,
             flush_interval_s=self._options.flush_interval_s,
+            is_newest_first=self._options.is_newest_first,
         )
         self._encoder = Encoder(
             self.buffer,
@@ -271,6 +277,7 @@ class Pipeline:
         if self._listener is not None and self._sender is not None:
             self._listener.set_options(options)
             self._sender.flush_interval_s = options.flush_interval_s
+            self._sender.is_newest_first = options.is_newest_first
         await self._hass.async_add_executor_job(self._set_buffer_options, options)
 
     def _set_buffer_options(self, options: HubOptions) -> None:

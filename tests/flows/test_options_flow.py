@@ -114,12 +114,14 @@ from tests.flows.texts import get_field_names, get_suggestions
                 "flush_interval_s": 0.5,
                 "buffer_mib": 64,
                 "full_sync": True,
+                "newest_first": True,
                 "static_tags": ["site = cottage", " ", "zone=a=b"],
             },
             HubOptions(
                 flush_interval_s=0.5,
                 buffer_bytes=64 * 1024 * 1024,
                 is_full_sync=True,
+                is_newest_first=True,
                 static_tags=(("site", "cottage"), ("zone", "a=b")),
             ),
             id="writer",
@@ -168,7 +170,12 @@ async def test_forms_show_defaults(hass: HomeAssistant, entry: MockConfigEntry) 
     assert "outdoor_temperature" in shown["context_fields"]
     form = await open_form(hass, entry, "writer")
     shown = get_suggestions(form["data_schema"])
-    assert shown == {"flush_interval_s": 1.0, "full_sync": False, "static_tags": []}
+    assert shown == {
+        "flush_interval_s": 1.0,
+        "full_sync": False,
+        "newest_first": False,
+        "static_tags": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -185,6 +192,7 @@ async def test_forms_show_defaults(hass: HomeAssistant, entry: MockConfigEntry) 
             "presence_entities": ["person.ada"],
             "buffer_mib": 64,
             "full_sync": True,
+            "newest_first": True,
             "static_tags": {"site": "cottage"},
         }
     ],
@@ -205,7 +213,7 @@ async def test_forms_show_defaults(hass: HomeAssistant, entry: MockConfigEntry) 
         ),
         ("sampling", {"sampling": []}, {"sampling"}),
         ("context", {}, {"weather_entity", "presence_entities"}),
-        ("writer", {}, {"buffer_mib", "full_sync", "static_tags"}),
+        ("writer", {}, {"buffer_mib", "full_sync", "newest_first", "static_tags"}),
     ],
 )
 async def test_cleared_values_are_removed(

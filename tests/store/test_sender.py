@@ -160,6 +160,35 @@ def test_a_backlog_is_sent_at_start_and_in_order(
     assert stats.write_latency_s is not None
 
 
+def test_a_long_backlog_does_not_hide_what_happens_now(
+    buffer: SqliteBuffer, server: ScriptedServer, sender: Sender
+) -> None:
+    for number in range(0, 40_000, 1_000):
+        add(buffer, *range(number, number + 1_000))
+    sender.start()
+    wait_until_empty(buffer)
+    sent = [int(line.split()[-1]) for line in server.accepted]
+    assert sorted(sent) == list(range(40_000))
+    # The fourth request, with five still to come.
+    assert sent[15_000:20_000] == list(range(35_000, 40_000))
+
+
+def test_newest_first_where_a_user_wants_it(
+    buffer: SqliteBuffer, server: ScriptedServer, sender: Sender
+) -> None:
+    sender.is_newest_first = True
+    for number in range(0, 15_000, 1_000):
+        add(buffer, *range(number, number + 1_000))
+    sender.start()
+    wait_until_empty(buffer)
+    sent = [int(line.split()[-1]) for line in server.accepted]
+    assert sent == [
+        *range(10_000, 15_000),
+        *range(5_000, 10_000),
+        *range(5_000),
+    ]
+
+
 def test_new_points_wait_for_the_flush_interval(
     buffer: SqliteBuffer, server: ScriptedServer, sender: Sender
 ) -> None:

@@ -102,6 +102,55 @@ def test_a_kept_batch_comes_again_with_what_came_since(buffer: SqliteBuffer) -> 
     assert lines_of(claim(buffer)) == [b"a", b"b"]
 
 
+def test_newest_first_claims_from_the_end_in_order(buffer: SqliteBuffer) -> None:
+    for number in range(6):
+        buffer.add(b"%d" % number, 1, number)
+    batch = buffer.begin_batch(2, MIB, is_newest_first=True)
+    assert batch is not None
+    assert lines_of(batch) == [b"4", b"5"]
+    buffer.add(b"6", 1, 6)
+    buffer.end_batch(batch)
+    assert lines_of(claim(buffer)) == [b"0", b"1", b"2", b"3", b"6"]
+    assert buffer.size().point_count == 5
+
+
+def test_what_is_on_its_way_is_not_dropped_newest_first(path: Path) -> None:
+    buffer = make(path, max_bytes=1_500)
+    for number in range(10):
+        buffer.add(b"line %d" % number, 1, number)
+    on_its_way = buffer.begin_batch(2, MIB, is_newest_first=True)
+    assert on_its_way is not None
+    dropped = sum(buffer.add(b"new %d" % number, 1, number) for number in range(20))
+    assert dropped > 8
+    waiting = buffer.size().point_count
+    buffer.end_batch(on_its_way)
+    assert buffer.size().point_count == waiting - 2
+    assert buffer.newest_ns == 19
+    buffer.close()
+    again = make(path)
+    assert again.newest_ns == 19
+    again.close()
+
+
+@pytest.mark.parametrize("what", ["file", "everything"])
+def test_a_file_that_is_deleted_while_it_is_in_use_comes_back(
+    path: Path, buffer: SqliteBuffer, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    for number in range(30):
+        buffer.add(b"%d" % number, 1, number)
+    patterns = {"file": path.name, "everything": "*"}
+    for file in path.parent.glob(patterns[what]):
+        file.unlink()
+    buffer.add(b"30", 1, 30)
+    assert path.exists()
+    assert "had been deleted" in caplog.text
+    buffer.close()
+    again = make(path)
+    assert again.moved_aside is None
+    assert lines_of(claim(again)) == [b"%d" % number for number in range(31)]
+    again.close()
+
+
 def test_everything_survives_reopening(path: Path) -> None:
     buffer = make(path)
     buffer.add(b"a", 1, 111)

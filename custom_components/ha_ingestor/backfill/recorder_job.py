@@ -29,7 +29,8 @@ JOB_BACKFILL: Final = "backfill"
 # What is in memory at a time: with the largest attributes that the recorder keeps
 # some 20 MB, commonly one.
 PAGE_ROWS: Final = 500
-# What the event loop builds in one go: a fraction of a millisecond.
+# What the event loop builds in one go: a millisecond or two where none of the
+# entities has been seen yet.
 _SLICE_ROWS: Final = 50
 # One question reads no more than a day of a quiet home, an hour of a busy one.
 _MIN_WINDOW_S: Final = 3_600.0

@@ -95,6 +95,15 @@ PIPELINE_SENSORS: Final = (
         value=lambda health: health.figures.oldest_age_s or 0.0,
     ),
     PipelineSensorDescription(
+        key="catch_up",
+        translation_key="catch_up",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda health: health.catch_up_s,
+    ),
+    PipelineSensorDescription(
         key="write_rate",
         translation_key="write_rate",
         state_class=SensorStateClass.MEASUREMENT,

@@ -50,6 +50,7 @@ from ..const import (
     CONF_INCLUDE_GLOBS,
     CONF_INCLUDE_LABELS,
     CONF_IS_FULL_SYNC,
+    CONF_IS_NEWEST_FIRST,
     CONF_OUTDOOR_TEMPERATURE_ENTITY,
     CONF_PRESENCE_ENTITIES,
     CONF_PRICE_ENTITY,
@@ -226,6 +227,7 @@ WRITER_SCHEMA: Final = probatio.Schema(
             probatio.Coerce(int),
         ),
         probatio.Optional(CONF_IS_FULL_SYNC): BooleanSelector(),
+        probatio.Optional(CONF_IS_NEWEST_FIRST): BooleanSelector(),
         probatio.Optional(CONF_STATIC_TAGS): TextSelector(
             TextSelectorConfig(multiple=True)
         ),
@@ -239,6 +241,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     CONF_CONTEXT_FIELDS: [field.value for field in DEFAULT_CONTEXT_FIELDS],
     CONF_FLUSH_INTERVAL_S: DEFAULT_FLUSH_INTERVAL_S,
     CONF_IS_FULL_SYNC: False,
+    CONF_IS_NEWEST_FIRST: False,
 }
 
 

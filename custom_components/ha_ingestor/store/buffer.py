@@ -70,8 +70,10 @@ class Buffer(Protocol):
     def add(self, lines: bytes, point_count: int, newest_ns: int) -> int:
         """Store lines durably; returns how many older points had to go for them."""
 
-    def begin_batch(self, max_points: int, max_bytes: int) -> Batch | None:
-        """Claim the oldest points; the same ones again until the batch has ended."""
+    def begin_batch(
+        self, max_points: int, max_bytes: int, *, is_newest_first: bool = False
+    ) -> Batch | None:
+        """Claim points; the same ones again until the batch has ended or is kept."""
 
     def end_batch(self, batch: Batch, dead_letters: Iterable[DeadLetter] = ()) -> int:
         """Remove a batch; returns how many old dead letters had to go."""

@@ -36,6 +36,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # 3.x answers a write only after its log is flushed, a second later by default.
 REQUEST_TIMEOUT_S: Final = 10.0
+# One request in so many takes the newest points, where the rest takes the oldest.
+NEWEST_EVERY: Final = 4
 _FIRST_DELAY_S: Final = 0.5
 # A database that is back is noticed within half a minute.
 MAX_DELAY_S: Final = 30.0
@@ -80,6 +82,7 @@ class Sender:
         on_link_change: Callable[[LinkState], None],
         *,
         flush_interval_s: float,
+        is_newest_first: bool = False,
     ) -> None:
         """Prepare; `start` makes the thread."""
         self._buffer = buffer
@@ -87,6 +90,7 @@ class Sender:
         self._make_client = make_client
         self._on_link_change = on_link_change
         self.flush_interval_s = flush_interval_s
+        self.is_newest_first = is_newest_first
         self._client: WriteClient | None = None
         self._wake = threading.Condition()
         self._due_at: float | None = None
@@ -109,9 +113,7 @@ class Sender:
     def notify_added(self, handed_over_at: float) -> None:
         """Learn of new points; encoder thread."""
         # After a full batch comes more: the end of a burst need not wait either.
-        is_busy = (
-            self._was_full or self._buffer.size().point_count >= BATCH_POINT_COUNT
-        )
+        is_busy = self._was_full or self._buffer.size().point_count >= BATCH_POINT_COUNT
         due_at = handed_over_at + (0.0 if is_busy else self.flush_interval_s)
         with self._wake:
             if self._due_at is None or due_at < self._due_at:
@@ -195,7 +197,13 @@ class Sender:
     def _send_next(self) -> bool:
         """Claim and write one batch; returns whether it is done with."""
         try:
-            batch = self._buffer.begin_batch(BATCH_POINT_COUNT, BATCH_MAX_BYTES)
+            # What happens now is seen soon, however long the backlog is.
+            is_turn_of_newest = self._attempt_count % NEWEST_EVERY == NEWEST_EVERY - 1
+            batch = self._buffer.begin_batch(
+                BATCH_POINT_COUNT,
+                BATCH_MAX_BYTES,
+                is_newest_first=self.is_newest_first or is_turn_of_newest,
+            )
             if batch is None:
                 return False
             return self._send(batch)

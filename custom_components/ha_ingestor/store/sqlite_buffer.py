@@ -42,6 +42,10 @@ _DROP_FRACTION: Final = 0.01
 # Free pages worth giving back to the file system.
 _VACUUM_PAGES: Final = 1_024
 _MAX_ROWS_PER_BATCH: Final = 2_000
+_CLAIM_OLDEST: Final = (
+    "SELECT id, added_ns, point_count, raw_bytes, body FROM batch ORDER BY id LIMIT ?"
+)
+_CLAIM_NEWEST: Final = _CLAIM_OLDEST.replace("ORDER BY id", "ORDER BY id DESC")
 _INSERT_BATCH: Final = (
     "INSERT INTO batch (added_ns, newest_ns, point_count, raw_bytes, body)"
     " VALUES (?, ?, ?, ?, ?)"
@@ -66,7 +70,8 @@ class SqliteBuffer(SqliteFile, Buffer):
         self._point_count = 0
         self._byte_count = 0
         self._oldest_ns: int | None = None
-        self._claimed_id = 0
+        # First and last row on their way; a row has never the number 0.
+        self._claimed = (0, 0)
         self.newest_ns: int | None = None
         # By class of reason; replaced as a whole, so any thread may read it.
         self.dead_letter_counts: Mapping[ReasonClass, int] = {}
@@ -129,7 +134,7 @@ class SqliteBuffer(SqliteFile, Buffer):
         ).fetchone()
         self.newest_ns = last[0] if last else self._load(connection, "newest_ns")
         self.dead_letter_counts = count_letters(connection)
-        self._claimed_id = 0
+        self._claimed = (0, 0)
 
     @override
     def add(self, lines: bytes, point_count: int, newest_ns: int) -> int:
@@ -170,14 +175,15 @@ class SqliteBuffer(SqliteFile, Buffer):
         """Drop the oldest rows that are not on their way; returns points, bytes."""
         with self._lock:
             excess = self._byte_count + needed - self.max_bytes
-            claimed_id = self._claimed_id
+            first_claimed, last_claimed = self._claimed
         if excess <= 0:
             return 0, 0
         wanted = max(excess, int(self.max_bytes * _DROP_FRACTION))
         points = freed = last_id = 0
         for row_id, point_count, body_bytes in connection.execute(
-            "SELECT id, point_count, LENGTH(body) FROM batch WHERE id > ? ORDER BY id",
-            (claimed_id,),
+            "SELECT id, point_count, LENGTH(body) FROM batch"
+            " WHERE id NOT BETWEEN ? AND ? ORDER BY id",
+            (first_claimed, last_claimed),
         ):
             points += point_count
             freed += body_bytes + _ROW_OVERHEAD_BYTES
@@ -185,13 +191,16 @@ class SqliteBuffer(SqliteFile, Buffer):
             if freed >= wanted:
                 break
         connection.execute(
-            "DELETE FROM batch WHERE id > ? AND id <= ?", (claimed_id, last_id)
+            "DELETE FROM batch WHERE id <= ? AND id NOT BETWEEN ? AND ?",
+            (last_id, first_claimed, last_claimed),
         )
         return points, freed
 
     @override
-    def begin_batch(self, max_points: int, max_bytes: int) -> Batch | None:
-        """Claim the oldest points; sender thread only.
+    def begin_batch(
+        self, max_points: int, max_bytes: int, *, is_newest_first: bool = False
+    ) -> Batch | None:
+        """Claim the oldest points, or the newest; sender thread only.
 
         Small rows are joined into one body and compressed anew as one gzip member:
         a server that reads only the first of several would lose the rest silently.
@@ -208,8 +217,7 @@ class SqliteBuffer(SqliteFile, Buffer):
         points = raw_bytes = oldest_ns = 0
         with self._io_lock, self._translated():
             rows = self._connection(Role.CLAIM).execute(
-                "SELECT id, added_ns, point_count, raw_bytes, body FROM batch"
-                " ORDER BY id LIMIT ?",
+                _CLAIM_NEWEST if is_newest_first else _CLAIM_OLDEST,
                 (_MAX_ROWS_PER_BATCH,),
             )
             for row_id, added_ns, row_points, row_raw_bytes, body in rows:
@@ -218,14 +226,18 @@ class SqliteBuffer(SqliteFile, Buffer):
                 if row_ids and (points > max_points or raw_bytes > max_bytes):
                     points -= row_points
                     break
-                oldest_ns = oldest_ns or added_ns
+                oldest_ns = min(oldest_ns or added_ns, added_ns)
                 row_ids.append(row_id)
                 bodies.append(body)
             rows.close()
-        if not row_ids:
-            return None
-        with self._lock:
-            self._claimed_id = row_ids[-1]
+            if not row_ids:
+                return None
+            if is_newest_first:
+                row_ids.reverse()
+                bodies.reverse()
+            # Before anybody else may look for room.
+            with self._lock:
+                self._claimed = (row_ids[0], row_ids[-1])
         body = (
             bodies[0]
             if len(bodies) == 1
@@ -252,12 +264,9 @@ class SqliteBuffer(SqliteFile, Buffer):
                 " FROM batch WHERE id BETWEEN ? AND ?",
                 (first_id, last_id),
             ).fetchone()
-            newest = connection.execute(
-                "SELECT newest_ns FROM batch WHERE id <= ? ORDER BY id DESC LIMIT 1",
-                (last_id,),
-            ).fetchone()
-            if newest is not None:
-                self._save(connection, "newest_ns", newest[0])
+            if self.newest_ns is not None:
+                # When all rows are gone, this still says since when nothing is seen.
+                self._save(connection, "newest_ns", self.newest_ns)
             connection.execute(
                 "DELETE FROM batch WHERE id BETWEEN ? AND ?", (first_id, last_id)
             )
@@ -265,7 +274,7 @@ class SqliteBuffer(SqliteFile, Buffer):
                 "SELECT added_ns FROM batch ORDER BY id LIMIT 1"
             ).fetchone()
         with self._lock:
-            self._claimed_id = 0
+            self._claimed = (0, 0)
             self._point_count -= int(points)
             self._byte_count -= int(stored) + rows * _ROW_OVERHEAD_BYTES
             self._oldest_ns = oldest[0] if oldest else None
@@ -277,7 +286,7 @@ class SqliteBuffer(SqliteFile, Buffer):
     def keep_batch(self, batch: Batch) -> None:
         """Give a claimed batch back, so that the bound applies to it again."""
         with self._lock:
-            self._claimed_id = 0
+            self._claimed = (0, 0)
 
     def _give_back_pages(self) -> None:
         """Shrink the file after a backlog has gone."""

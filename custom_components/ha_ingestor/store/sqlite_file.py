@@ -8,6 +8,7 @@ also a power cut.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+import logging
 from pathlib import Path
 import sqlite3
 import threading
@@ -15,6 +16,8 @@ import time
 from typing import Final
 
 from ..errors import BufferCorruptError, BufferFullError, DiskBufferError
+
+_LOGGER = logging.getLogger(__name__)
 
 # Small pages: at a few events a second a commit writes one or two pages, and an
 # SD card wears with every one.
@@ -80,6 +83,8 @@ class SqliteFile:
         """Turn the library's errors into ours."""
         try:
             yield
+        except OSError as err:
+            raise DiskBufferError(str(err)) from err
         except sqlite3.Error as err:
             code = getattr(err, "sqlite_errorcode", 0) & 0xFF
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -97,6 +102,7 @@ class SqliteFile:
     @contextmanager
     def _transaction(self, role: Role) -> Iterator[sqlite3.Connection]:
         with self._io_lock, self._translated():
+            self._restore_if_deleted()
             connection = self._connection(role)
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -151,6 +157,29 @@ class SqliteFile:
             raise DiskBufferError(str(err)) from err
         finally:
             self.look_for_damaged_files()
+
+    def _restore_if_deleted(self) -> bool:
+        """Write the file again if somebody has deleted it; returns whether.
+
+        Its content is still there as long as a connection is open.
+        """
+        if self.path.exists() or not self._connections:
+            return False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        copy = self.path.with_suffix(".restored")
+        copy.unlink(missing_ok=True)
+        self._connection(Role.ADD).execute("VACUUM INTO ?", (str(copy),))
+        self.close()
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        copy.rename(self.path)
+        for role in Role:
+            self._connect(role)
+        _LOGGER.warning(
+            "The file of the buffer had been deleted; it was written again, nothing"
+            " is lost"
+        )
+        return True
 
     def rest_file(self) -> None:
         """Leave the file as it is until `wake_file`; commits go to the WAL alone.

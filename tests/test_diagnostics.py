@@ -1,0 +1,148 @@
+"""Diagnostics help to find a fault and give nothing away."""
+
+import json
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.ha_ingestor.const import DOMAIN
+from custom_components.ha_ingestor.diagnostics import redact_words
+from custom_components.ha_ingestor.store.buffer import DeadLetter, ReasonClass
+from devlib.influxd import InfluxServer
+from homeassistant.components.diagnostics import REDACTED
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from tests.conftest import entry_data
+
+SECRETS = {
+    "username": "the-user",
+    "password": "the-password",
+    "token": "the-token",
+    "organization": "the-family",
+    "ca_certificate": "-----BEGIN CERTIFICATE-----",
+}
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """Options in which a home can be recognised."""
+    return {
+        "flush_interval_s": 0.1,
+        "include_domains": ["sensor"],
+        "include_entities": ["person.maria", "lock.safe"],
+        "include_globs": ["sensor.bedroom_*"],
+        "presence_entities": ["person.maria"],
+        "weather_entity": "weather.my_village",
+        "carbon_intensity_entity": None,
+        "static_tags": {"site": "my-village"},
+    }
+
+
+async def get_diagnostics(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, entry: MockConfigEntry
+) -> dict[str, Any]:
+    """Download them as a person does."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    client = await hass_client()
+    response = await client.get(f"/api/diagnostics/config_entry/{entry.entry_id}")
+    assert response.status == 200
+    data = (await response.json())["data"]
+    assert isinstance(data, dict)
+    return data
+
+
+async def test_what_they_show(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    hub: MockConfigEntry,
+    influxdb: InfluxServer,
+) -> None:
+    hass.states.async_set("sensor.bedroom_a", "1", {"latitude": 52.5})
+    await hass.services.async_call(DOMAIN, "flush", {}, blocking=True)
+    pipeline = hub.runtime_data.pipeline
+    pipeline.buffer.add_dead_letters(
+        [
+            DeadLetter(
+                line=b"m secret=1 1", reason="words", reason_class=ReasonClass.REFUSED
+            )
+        ]
+    )
+    shown = await get_diagnostics(hass, hass_client, hub)
+    assert shown["data"]["host"] == REDACTED
+    assert shown["data"]["store"] == "test"
+    assert shown["data"]["port"] == influxdb.port
+    assert shown["options"] == {
+        "flush_interval_s": 0.1,
+        "include_domains": ["sensor"],
+        "include_entities": 2,
+        "include_globs": 1,
+        "presence_entities": 1,
+        "weather_entity": REDACTED,
+        "carbon_intensity_entity": None,
+        "static_tags": 1,
+    }
+    assert shown["figures"]["written"] >= 1
+    assert shown["figures"]["link"] == "connected"
+    assert shown["figures"]["last_error"] is None
+    assert shown["figures"]["dead_letters"] == {"refused": 1}
+    assert shown["work"]["is_encoder_alive"] is True
+    assert shown["work"]["is_sender_alive"] is True
+    assert shown["work"]["attempt_count"] >= 1
+    assert shown["work"]["plan_count"] >= 1
+    assert shown["buffer"] == {"schema_version": 2, "damaged_file_count": 0}
+    assert shown["server"] == {"version": "1.6.7~rc0", "error": None}
+    assert set(shown["versions"]) == {"home_assistant", "integration", "sqlite"}
+    text = json.dumps(shown)
+    hidden = ("127.0.0.1", "maria", "village", "bedroom", "secret", "words", "52.5")
+    assert [word for word in hidden if word in text] == []
+
+
+async def test_no_secret_while_the_server_is_away_nor_after(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    influxdb: InfluxServer,
+    unused_tcp_port: int,
+) -> None:
+    data = entry_data(
+        influxdb, port=unused_tcp_port, host="localhost", path="/the-path", **SECRETS
+    )
+    entry = MockConfigEntry(domain=DOMAIN, data=data | {"ca_certificate": ""})
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await entry.runtime_data.pipeline.async_flush()
+    shown = await get_diagnostics(hass, hass_client, entry)
+    assert shown["figures"]["link"] == "unreachable"
+    assert shown["figures"]["last_error"]
+    assert shown["server"]["version"] is None
+    assert shown["server"]["error"].startswith("StoreRefusedError: ")
+    text = json.dumps(shown)
+    hidden = [*SECRETS.values(), "localhost", "127.0.0.1", "the-path"]
+    assert [word for word in hidden if word in text] == []
+    hass.config_entries.async_update_entry(entry, data=entry_data(influxdb))
+    await hass.async_block_till_done()
+    await entry.runtime_data.pipeline.async_flush()
+    shown = await get_diagnostics(hass, hass_client, entry)
+    assert shown["figures"]["link"] == "connected"
+    assert shown["server"]["error"] is None
+    await hass.config_entries.async_remove(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (None, None),
+        ("Connection refused", "Connection refused"),
+        ("No route to db.local", f"No route to {REDACTED}"),
+        ("192.168.1.7:8086 is down", f"{REDACTED} is down"),
+        ("at http://x.example/path?u=a now", f"at {REDACTED} now"),
+        ("at [fd00::12:7] now", f"at {REDACTED} now"),
+        ("at fe80:1::12:7 now", f"at {REDACTED} now"),
+        ("at 1:2:3:4:5:6:7:8 now", f"at {REDACTED} now"),
+        ("at [fd00::7]:8086 now", f"at {REDACTED} now"),
+        ("12:30:00 field type conflict", "12:30:00 field type conflict"),
+    ],
+)
+def test_words_without_addresses(words: str | None, expected: str | None) -> None:
+    assert redact_words(words, {"host": "db.local", "username": ""}) == expected
