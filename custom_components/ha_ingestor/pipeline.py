@@ -184,9 +184,7 @@ class Pipeline:
             listener.stats.restore(totals)
         self.stats = listener.stats
         self.stats.link = LinkState.UNTRIED
-        self._start_threads()
-        if self._encoder is None:
-            return
+        self._encoder = self._start_threads()
         self._listener = collector.give_to(self._encoder.put)
         if not is_reload or not collector.is_complete:
             if newest_ns is not None:
@@ -215,7 +213,7 @@ class Pipeline:
         free = shutil.disk_usage(self.buffer.path.parent).free
         return min(DEFAULT_BUFFER_MIB * _MIB, free // 10)
 
-    def _start_threads(self) -> None:
+    def _start_threads(self) -> Encoder:
         target = self._target
         self._sender = Sender(
             self.buffer,
@@ -225,14 +223,15 @@ class Pipeline:
             flush_interval_s=self._options.flush_interval_s,
             is_newest_first=self._options.is_newest_first,
         )
-        self._encoder = Encoder(
+        encoder = Encoder(
             self.buffer,
             self.stats,
             self._normalizer.format_record,
             self._sender.notify_added,
         )
-        self._encoder.start()
+        encoder.start()
         self._sender.start()
+        return encoder
 
     def _link_changed(self, link: LinkState) -> None:
         """Pass a change on to the event loop; sender thread."""
@@ -264,6 +263,8 @@ class Pipeline:
                 self._encoder.unencoded_count,
             )
         self._sender.stop(_STOP_SENDER_S)
+        self.stats.repaired += self._normalizer.repaired_count
+        self._normalizer.repaired_count = 0
         try:
             # Again, with what the last request has written.
             self.buffer.save_counters(self.stats.totals())

@@ -87,6 +87,7 @@ class Collector:
     @callback
     def leave_in(self, hass: HomeAssistant, entry_id: str) -> None:
         """Wait for the next set-up of this hub."""
+        self._stop_timer()
         hass.data.setdefault(DATA_COLLECTORS, {})[entry_id] = self
 
         @callback
