@@ -25,13 +25,10 @@ from custom_components.ha_ingestor.store import sender as sender_module
 from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter, ReasonClass
 from custom_components.ha_ingestor.store.compression import decompress
 from custom_components.ha_ingestor.store.dead_letters import LetterSelection
-from custom_components.ha_ingestor.store.influx.client import InfluxClient
-from custom_components.ha_ingestor.store.influx.target import ApiVersion, Target
 from custom_components.ha_ingestor.store.line_protocol import split_lines
 from custom_components.ha_ingestor.store.sender import Sender, WriteClient
 from custom_components.ha_ingestor.store.sqlite_buffer import SqliteBuffer
 from custom_components.ha_ingestor.store.stats import LinkState, PipelineStats
-from devlib.influxd import InfluxServer
 
 WAIT_S = 10.0
 
@@ -493,25 +490,3 @@ def test_stop_does_not_wait_for_a_dead_server(
     sender._thread.join(WAIT_S)
     assert buffer.size().point_count == 1
     assert stats.written == 0
-
-
-def test_wrong_types_in_a_batch_of_5000_on_the_real_server(
-    buffer: SqliteBuffer, stats: PipelineStats, links: Links, influxdb: InfluxServer
-) -> None:
-    influxdb.write("m a=1.5 1", "test")
-    target = Target(
-        api_version=ApiVersion.V1, host="127.0.0.1", port=influxdb.port, store="test"
-    )
-    lines = [b"m a=%d %d" % (number, number) for number in range(2, 5_002)]
-    lines[1_234] = b'm a="text" 1236'
-    lines[4_999] = b"m a= 5001"
-    buffer.add(b"\n".join(lines), len(lines), 1)
-    sender = make(buffer, stats, lambda: InfluxClient(target), links)
-    sender.start()
-    wait_until_empty(buffer)
-    sender.stop(WAIT_S)
-    assert influxdb.rows("SELECT count(a) FROM m", "test")[0][1] == 4_999
-    assert (stats.written, stats.rejected) == (4_998, 2)
-    reasons = {letter.line: letter.reason for letter in list_letters(buffer)}
-    assert "field type conflict" in reasons[lines[1_234]]
-    assert "missing field value" in reasons[lines[4_999]]
