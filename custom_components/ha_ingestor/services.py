@@ -50,6 +50,7 @@ class FlushResponse(TypedDict):
 
     captured: int
     filtered: int
+    sampled: int
     repaired: int
     written: int
     rejected: int
@@ -128,6 +129,7 @@ async def _async_flush(call: ServiceCall) -> ServiceResponse:
     response = FlushResponse(
         captured=figures.captured,
         filtered=figures.filtered,
+        sampled=figures.sampled,
         repaired=figures.repaired,
         written=figures.written,
         rejected=figures.rejected,

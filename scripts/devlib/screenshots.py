@@ -1,13 +1,13 @@
 """The program behind scripts/screenshots: the pictures of the README."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 import json
 import shutil
 import sys
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from playwright.async_api import Error as BrowserError, Locator
@@ -38,18 +38,28 @@ _NAMES: Final = (
     "create-database",
     "hubs",
     "options-capture",
+    "options-sampling",
+    "options-confirm",
     "options-context",
     "options-writer",
     "reconfigure",
     "device",
     "preview",
+    "repair-list",
     "repair",
+    "repair-done",
 )
 _INTEGRATION: Final = f"/config/integrations/integration/{HUB_DOMAIN}"
 _SECOND_DATABASE: Final = "cottage"
 _ROW_COUNT: Final = 600
 _ROWS_PER_SECOND: Final = 40
 _PREVIEWED: Final = "sensor.kitchen_climate_temperature"
+_OPTIONS_FLOW: Final = "/api/config/config_entries/options/flow"
+_SAMPLING_RULES: Final = (
+    {"glob": "sensor.*_energy", "min_interval_s": 60, "heartbeat_s": 3_600},
+    {"glob": "sensor.*_humidity", "min_interval_s": 60, "deadband": 0.5},
+    {"glob": "sensor.*_temperature", "min_interval_s": 30, "deadband_percent": 1},
+)
 # Where the frontend keeps what was last entered on the page of actions.
 _ACTION_STATE: Final = "panel-dev-action-state-service-data"
 # Shows the whole form of a generation.
@@ -95,6 +105,7 @@ async def main(names: list[str]) -> int:
             async with _studio(state, wanted) as studio:
                 await _show_set_up(studio)
                 await _show_options(studio)
+                await _show_sampling(studio)
                 await _show_device(studio)
                 await _show_preview(studio)
                 await _show_repair(studio)
@@ -196,20 +207,53 @@ def _find_row(studio: Studio, database: str) -> Locator:
 
 
 async def _show_options(studio: Studio) -> None:
-    """Open the three forms of the options."""
+    """Open the forms of the options but that of the sampling."""
     frontend = studio.frontend
     for name, text, height in (
-        ("options-capture", "What is captured", 1_400),
+        ("options-capture", "What is captured", 1_300),
         ("options-context", "Context", 1_240),
-        ("options-writer", "Buffer and writing", 740),
+        ("options-writer", "Buffer and writing", 900),
     ):
-        # A page that is opened anew has no dialog left.
-        await frontend.open(_INTEGRATION, height=height)
-        row = _find_row(studio, DEFAULT_DATABASE)
-        await row.locator("ha-icon-button").nth(1).click()
-        await frontend.settle()
-        await frontend.choose(text)
+        await _open_options(studio, text, height=height)
+        if name == "options-capture":
+            await frontend.choose("Include")
         await studio.save(name)
+
+
+async def _open_options(studio: Studio, text: str, *, height: int) -> None:
+    """Open one form of the options of the first hub."""
+    # A page that is opened anew has no dialog left.
+    await studio.frontend.open(_INTEGRATION, height=height)
+    row = _find_row(studio, DEFAULT_DATABASE)
+    await row.locator("ha-icon-button").nth(1).click()
+    await studio.frontend.settle()
+    await studio.frontend.choose(text)
+
+
+async def _show_sampling(studio: Studio) -> None:
+    """Show the rules of the sampling, and what they will save."""
+    await _save_sampling(studio, _SAMPLING_RULES)
+    await _open_options(studio, "Sampling", height=740)
+    await studio.save("options-sampling")
+    # The form is as a person has filled it who had no rules before.
+    await _save_sampling(studio, ())
+    await studio.frontend.resize(840)
+    await studio.frontend.submit("Save these changes?")
+    await studio.save("options-confirm")
+
+
+async def _save_sampling(studio: Studio, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Set the rules of the first hub, past the browser."""
+    api = studio.api
+    flow = await api.post(_OPTIONS_FLOW, {"handler": studio.entry_id})
+    for answer in (
+        {"next_step_id": "sampling"},
+        {"sampling": list(rules)},
+        {"next_step_id": "save"},
+    ):
+        flow = await api.post(f"{_OPTIONS_FLOW}/{flow['flow_id']}", answer)
+    if flow["type"] != "create_entry":
+        raise DevelopError(f"The sampling rules were not saved: {flow}")
 
 
 async def _show_device(studio: Studio) -> None:
@@ -222,7 +266,7 @@ async def _show_device(studio: Studio) -> None:
         for device in devices
         if studio.entry_id in device["config_entries"]
     )
-    await studio.frontend.open(f"/config/devices/device/{device_id}", height=760)
+    await studio.frontend.open(f"/config/devices/device/{device_id}", height=860)
     await studio.save("device")
 
 
@@ -249,17 +293,23 @@ async def _show_preview(studio: Studio) -> None:
 
 
 async def _show_repair(studio: Studio) -> None:
-    """Take the database of the second hub away and wait for the repair issue."""
+    """Take the database of the second hub away, and have it made again."""
     await asyncio.to_thread(studio.server.query, f'DROP DATABASE "{_SECOND_DATABASE}"')
     # Something has to happen that the hub would write.
     await studio.api.call_action(DEMO_DOMAIN, "play", rows=5, rows_per_second=5)
     frontend = studio.frontend
-    await frontend.open("/config/repairs", height=600)
+    await frontend.open("/config/repairs", height=300)
     issue = frontend.page.get_by_text(f"{_SECOND_DATABASE} on ").first
     await issue.wait_for(timeout=_ISSUE_TIMEOUT_S * 1_000)
-    await issue.click()
     await frontend.settle()
+    await studio.save("repair-list")
+    await issue.click()
+    await frontend.resize(560)
     await studio.save("repair")
+    await frontend.dialog.get_by_role("button", name="Submit").click()
+    await issue.wait_for(state="detached", timeout=_ISSUE_TIMEOUT_S * 1_000)
+    await frontend.settle()
+    await studio.save("repair-done")
 
 
 if __name__ == "__main__":
