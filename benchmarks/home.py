@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from homeassistant import bootstrap, config as conf_util, config_entries, loader
+from homeassistant.components.http.config import async_get_and_load_store
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import (
@@ -26,10 +27,19 @@ from homeassistant.helpers import (
     device_registry as dr,
     entity_registry as er,
     floor_registry as fr,
+    recorder as recorder_helper,
 )
 from homeassistant.setup import async_setup_component
 
-COMPETITORS: Final = ("none", "noop", "influxdb", "ours", "ours_fast")
+COMPETITORS: Final = (
+    "none",
+    "noop",
+    "influxdb",
+    "recorder",
+    "ours",
+    "ours_fast",
+    "ours_full_sync",
+)
 DOMAIN: Final = "benchmark_home"
 # As large as a well-equipped home; figures per event do not depend on it.
 ENTITY_COUNT: Final = 200
@@ -38,6 +48,11 @@ DEVICES_PER_AREA: Final = 4
 AREAS_PER_FLOOR: Final = 4
 # The shortest flush interval that a user can choose.
 FAST_FLUSH_S: Final = 0.05
+OUR_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "ours": {},
+    "ours_fast": {"flush_interval_s": FAST_FLUSH_S},
+    "ours_full_sync": {"full_sync": True},
+}
 KINDS: Final = (
     ("power", "W", "measurement"),
     ("temperature", "°C", "measurement"),
@@ -105,8 +120,16 @@ class SetupFailedError(Exception):
 
 
 def write_configuration(folder: Path, *, integration: Path, http_port: int) -> None:
-    """Make a configuration folder with the integration in it, as HACS would."""
+    """Make a configuration folder with the integration in it, as HACS would.
+
+    What an earlier run has stored there stays.
+    """
+    (folder / "configuration.yaml").write_text(
+        CONFIGURATION.format(port=http_port), encoding="utf-8"
+    )
     custom = folder / "custom_components"
+    if custom.exists():
+        return
     (custom / DOMAIN).mkdir(parents=True)
     for name, text in (
         ("manifest.json", HOME_MANIFEST),
@@ -115,9 +138,6 @@ def write_configuration(folder: Path, *, integration: Path, http_port: int) -> N
     ):
         (custom / DOMAIN / name).write_text(text, encoding="utf-8")
     (custom / integration.name).symlink_to(integration, target_is_directory=True)
-    (folder / "configuration.yaml").write_text(
-        CONFIGURATION.format(port=http_port), encoding="utf-8"
-    )
 
 
 async def async_start(folder: Path) -> HomeAssistant:
@@ -140,10 +160,28 @@ async def async_start(folder: Path) -> HomeAssistant:
     return hass
 
 
+async def async_confirm_web_server(hass: HomeAssistant) -> None:
+    """Say that the web server can be reached where it is.
+
+    Nobody else will: after five minutes without a word Home Assistant goes back to
+    its default port and stops to start again, in the middle of a measurement.
+    """
+    store = await async_get_and_load_store(hass)
+    if store.pending is not None:
+        await store.async_promote_pending()
+
+
 async def async_furnish(hass: HomeAssistant) -> list[Sensor]:
-    """Register floors, areas, devices and entities, and give each a state."""
-    entry = make_entry(DOMAIN, title="Home", data={})
-    await hass.config_entries.async_add(entry)
+    """Register floors, areas, devices and entities, and give each a state.
+
+    What Home Assistant has loaded of them is used.
+    """
+    if entries := hass.config_entries.async_entries(DOMAIN):
+        entry = entries[0]
+        await async_setup_component(hass, DOMAIN, {})
+    else:
+        entry = make_entry(DOMAIN, title="Home", data={})
+        await hass.config_entries.async_add(entry)
     devices = dr.async_get(hass)
     entities = er.async_get(hass)
     sensors = []
@@ -219,22 +257,28 @@ def make_entry(
 
 
 async def async_enter(hass: HomeAssistant, competitor: str, store: Store) -> None:
-    """Set one competitor up.
+    """Set one competitor up, or let it start again with what it has stored.
 
     Raises:
         SetupFailedError: It did not come up.
     """
+    domain = "ha_ingestor" if competitor in OUR_OPTIONS else competitor
+    accepted = {ConfigEntryState.LOADED}
     if competitor == "noop":
         hass.bus.async_listen(EVENT_STATE_CHANGED, ignore)
+    elif competitor == "recorder":
+        await _async_enter_recorder(hass)
+    elif hass.config_entries.async_entries(domain):
+        await async_setup_component(hass, domain, {})
+        # The database may be away: who has to wait for it goes on trying.
+        accepted.add(ConfigEntryState.SETUP_RETRY)
     elif competitor == "influxdb":
         await _async_enter_core(hass, store)
-    elif competitor == "ours":
-        await _async_enter_ours(hass, store, {})
-    elif competitor == "ours_fast":
-        await _async_enter_ours(hass, store, {"flush_interval_s": FAST_FLUSH_S})
+    elif competitor in OUR_OPTIONS:
+        await _async_enter_ours(hass, store, OUR_OPTIONS[competitor])
     await hass.async_block_till_done()
     for entry in hass.config_entries.async_entries():
-        if entry.state is not ConfigEntryState.LOADED:
+        if entry.state not in accepted:
             raise SetupFailedError(
                 f"{entry.domain} is {entry.state.value}: {entry.reason}"
             )
@@ -243,6 +287,13 @@ async def async_enter(hass: HomeAssistant, competitor: str, store: Store) -> Non
 @callback
 def ignore(event: Event[EventStateChangedData]) -> None:
     """Do nothing: what any listener costs at least."""
+
+
+async def _async_enter_recorder(hass: HomeAssistant) -> None:
+    """Set Home Assistant's own history up, as it is by default."""
+    recorder_helper.async_initialize_recorder(hass)
+    if not await async_setup_component(hass, "recorder", {"recorder": {}}):
+        raise SetupFailedError("it was not set up")
 
 
 async def _async_enter_core(hass: HomeAssistant, store: Store) -> None:

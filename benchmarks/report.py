@@ -1,8 +1,11 @@
-"""The table that a person reads."""
+"""The tables that a person reads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+import operator
 from typing import Any, Final
+
+from rows import SECTIONS, Row, Section
 
 type Summary = Mapping[str, Any]
 
@@ -10,91 +13,121 @@ _TITLES: Final = {
     "none": "nothing",
     "noop": "no-op",
     "influxdb": "influxdb",
+    "recorder": "recorder",
     "ours": "ours",
     "ours_fast": "ours, 0.05 s",
+    "ours_full_sync": "ours, full sync",
 }
+# Those who store nothing: what is theirs is Home Assistant's own.
+_BASES: Final = frozenset({"none", "noop"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of the table.
+class Cell:
+    """One figure, with what it was made of."""
 
-    Attributes:
-        is_over_noop: The figure of the no-op listener is taken off first, since
-            Home Assistant spends it on any listener.
-    """
-
-    title: str
-    key: str
-    form: str = "{:,.2f}"
-    is_over_noop: bool = False
-
-
-ROWS: Final = (
-    Row(title="event loop, CPU µs/event", key="loop_us"),
-    Row(title="  over the no-op listener", key="loop_us", is_over_noop=True),
-    Row(title="process, CPU µs/event, burst", key="process_us"),
-    Row(title="  over the no-op listener", key="process_us", is_over_noop=True),
-    Row(title="time to fire the burst, s", key="fired_s"),
-    Row(title="stored events/s, burst", key="stored_per_s", form="{:,.0f}"),
-    Row(title="memory over idle, burst, MiB", key="memory_mib", form="{:,.0f}"),
-    Row(title="change to queryable, 5/s, p50 s", key="slow_p50_s"),
-    Row(title="  p99 s", key="slow_p99_s"),
-    Row(title="change to queryable, 200/s, p50 s", key="fast_p50_s"),
-    Row(title="  p99 s", key="fast_p99_s"),
-    Row(title="orderly stop, s", key="stop_s"),
-    Row(title="  over the no-op listener", key="stop_s", is_over_noop=True),
-)
-_WRITERS_ONLY: Final = frozenset({"stored_per_s"})
+    value: float
+    text: str
 
 
 def print_report(report: Mapping[str, Any]) -> None:
     """Print the figures with their ratios."""
     figures: Mapping[str, Summary] = report["figures"]
-    names = list(figures)
     print(
-        f"\nHome Assistant {report['home_assistant']}, Python {report['python']}, "
-        f"{report['cpus']} CPUs{', quick' if report['quick'] else ''}\n"
+        f"\n{report['date']}, Home Assistant {report['home_assistant']}, Python "
+        f"{report['python']}, {report['system']}, {report['machine']}, "
+        f"{report['cpus']} CPUs{', quick' if report['quick'] else ''}"
     )
-    heads = [_TITLES[name] for name in names] + ["ours/influxdb"]
-    print_line("", heads)
-    print_line("-" * 36, ["-" * 13] * len(heads))
-    for row in ROWS:
-        values = {name: value_of(row, name, figures) for name in names}
-        cells = [
-            "" if value is None else row.form.format(value) for value in values.values()
-        ]
-        print_line(row.title, [*cells, ratio(values)])
+    for section in SECTIONS:
+        print_section(section, figures)
     print()
-    for name in names:
-        if threads := figures[name]["threads_us"]:
+    for name, summary in figures.items():
+        if threads := summary["threads_us"]:
             parts = ", ".join(f"{key} {us:.1f}" for key, us in threads.items())
-            print(f"{_TITLES[name]}: CPU µs/event by thread in the burst: {parts}")
-    for name in names:
-        lost = {where: count for where, count in figures[name]["lost"].items() if count}
-        if figures[name]["lost"]:
-            print(f"{_TITLES[name]}: lost {lost or 'nothing'}")
+            print(f"- {_TITLES[name]}: CPU µs/event by thread in the burst: {parts}")
+    for name, summary in figures.items():
+        lost = {where: count for where, count in summary["lost"].items() if count}
+        if summary["lost"]:
+            print(f"- {_TITLES[name]}: lost in the scenarios of speed: {lost or 0}")
+        for note in summary["notes"]:
+            print(f"- {_TITLES[name]}: {note}")
+    for note in report["notes"]:
+        print(f"- {note}")
 
 
-def print_line(title: str, cells: list[str]) -> None:
-    """Print one line of the table, readable as Markdown."""
-    print(f"| {title:36} | " + " | ".join(f"{cell:>13}" for cell in cells) + " |")
+def print_section(section: Section, figures: Mapping[str, Summary]) -> None:
+    """Print one table; nothing where nothing of it was measured."""
+    lines: list[tuple[Row, dict[str, Cell]]] = []
+    for row in section.rows:
+        cells = {
+            name: cell
+            for name in _TITLES
+            if (cell := cell_of(row, name, figures)) is not None
+        }
+        if cells:
+            lines.append((row, cells))
+    names = [name for name in _TITLES if any(name in cells for _, cells in lines)]
+    if not names:
+        return
+    reference = section.reference
+    heads = [*(_TITLES[name] for name in names), f"ours/{reference}", "budget"]
+    print(f"\n### {section.title}\n")
+    print_line("", heads)
+    print_line("-" * 44, ["-" * 13] * len(heads))
+    for row, cells in lines:
+        texts = [cells[name].text if name in cells else "" for name in names]
+        print_line(row.title, [*texts, ratio(cells, reference), verdict(row, cells)])
 
 
-def value_of(row: Row, name: str, figures: Mapping[str, Summary]) -> float | None:
+def print_line(title: str, texts: Sequence[str]) -> None:
+    """Print one line of a table, readable as Markdown."""
+    print(f"| {title:44} | " + " | ".join(f"{text:>15}" for text in texts) + " |")
+
+
+def cell_of(row: Row, name: str, figures: Mapping[str, Summary]) -> Cell | None:
     """Return the figure of one competitor for one line."""
-    if row.key in _WRITERS_ONLY and name in {"none", "noop"}:
+    value = value_of(row, figures.get(name))
+    if value is None:
         return None
-    value: float | None = figures[name][row.key]
-    if value is None or not row.is_over_noop:
-        return value
-    if name in {"none", "noop"} or "noop" not in figures:
-        return None
-    base: float | None = figures["noop"][row.key]
-    return None if base is None else value - base
+    if row.is_over_noop:
+        base = value_of(row, figures.get("noop"))
+        if name in _BASES or base is None:
+            return None
+        value -= base
+    return Cell(value=value, text=row.form.format(value))
 
 
-def ratio(values: Mapping[str, float | None]) -> str:
-    """Say how ours stands to core's."""
-    ours, core = values.get("ours"), values.get("influxdb")
-    return f"{ours / core:.2f}" if ours is not None and core else ""
+def value_of(row: Row, summary: Summary | None) -> float | None:
+    """Return the median of a figure, or its worst sample."""
+    samples: list[float] = summary["samples"].get(row.key, []) if summary else []
+    if not samples or summary is None:
+        return None
+    value: float = max(samples) if row.is_worst else summary["values"][row.key]
+    return value
+
+
+def ratio(cells: Mapping[str, Cell], reference: str) -> str:
+    """Say how ours stands to another."""
+    ours, other = cells.get("ours"), cells.get(reference)
+    if ours is None or other is None or not other.value:
+        return ""
+    return f"{ours.value / other.value:.2f}"
+
+
+def verdict(row: Row, cells: Mapping[str, Cell]) -> str:
+    """Say whether ours keeps within its budget."""
+    if row.budget is None or (ours := cells.get("ours")) is None:
+        return ""
+    value, limit = ours.value, row.budget.limit
+    unit = ""
+    if row.budget.is_ratio:
+        core = cells.get("influxdb")
+        if core is None or not core.value:
+            return ""
+        value, unit = value / core.value, "x"
+    is_kept: Callable[[float, float], bool] = (
+        operator.ge if row.budget.is_lower_bound else operator.le
+    )
+    sign = ">=" if row.budget.is_lower_bound else "<="
+    word = "met" if is_kept(value, limit) else "MISSED"
+    return f"{sign} {limit:g}{unit} {word}"

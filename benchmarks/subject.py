@@ -16,12 +16,13 @@ import resource
 import sys
 import threading
 import time
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from home import (
     COMPETITORS,
     Sensor,
     Store,
+    async_confirm_web_server,
     async_enter,
     async_furnish,
     async_start,
@@ -30,16 +31,25 @@ from home import (
 
 from homeassistant import runner
 from homeassistant.const import __version__ as ha_version
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.util.thread import deadlock_safe_shutdown
 
 # How many changes are made before the loop gets its turn. A home never blocks its
 # loop for 50,000 changes; a competitor's timers must be able to run.
 CHANGES_PER_TURN: Final = 100
+# The same at a steady rate of thousands a second, which is a hundred turns a second.
+EVEN_CHANGES_PER_TURN: Final = 20
+HEARTBEAT_S: Final = 0.005
+# What is still in memory after a burst has reached the disk by then.
+CALM_S: Final = 5.0
 # Threads that did less have no part in the figures.
 MIN_THREAD_US: Final = 0.05
 # Start-up (entries loaded, first snapshot written) must not run into a figure.
 SETTLE_S: Final = 2.0
+
+
+class HomeAssistantStoppedError(Exception):
+    """It went away by itself, so that the figures mean nothing."""
 
 
 class Parent:
@@ -77,6 +87,19 @@ class Load:
         self._sensors = sensors
         self._next = 1
 
+    def own_words(self) -> dict[str, Any]:
+        """Return what our integration says about itself, if it is there."""
+        entries = self._hass.config_entries.async_loaded_entries("ha_ingestor")
+        if not entries:
+            return {}
+        snapshot = entries[0].runtime_data.pipeline.snapshot()
+        names = ("captured", "written", "rejected", "dropped", "backlog_points")
+        return {
+            **{name: getattr(snapshot, name) for name in names},
+            "link": snapshot.link.value,
+            "last_error": snapshot.last_error or "none",
+        }
+
     def prepare(self, count: int) -> list[str]:
         """Make as many new states ready: what is not the cost of a change.
 
@@ -96,14 +119,22 @@ class Load:
                 set_state(sensor.entity_id, state, sensor.attributes)
             await asyncio.sleep(0)
 
-    async def async_steady(self, *, per_s: float, seconds: float) -> list[int]:
+    async def async_steady(
+        self, *, per_s: float, seconds: float, journal: Path | None = None
+    ) -> list[int]:
         """Change states at a steady rate; return when, in Unix nanoseconds.
 
-        The n-th change of this call has the value n + 0.5.
+        The n-th change of this call has the value n + 0.5. With a journal each is
+        noted there once it has been made, and survives the end of this process.
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
         changed_ns: list[int] = []
+        file = (
+            None
+            if journal is None
+            else os.open(journal, os.O_WRONLY | os.O_CREAT, 0o600)
+        )
         for number in range(1, round(per_s * seconds) + 1):
             await asyncio.sleep(max(0.0, begun + number / per_s - loop.time()))
             sensor = self._sensors[number % len(self._sensors)]
@@ -111,7 +142,52 @@ class Load:
             self._hass.states.async_set(
                 sensor.entity_id, f"{number}.5", sensor.attributes
             )
+            if file is not None:
+                os.write(file, f"{number} {changed_ns[-1]}\n".encode())
         return changed_ns
+
+    async def async_even(self, *, count: int, per_s: float) -> None:
+        """Change states at a rate too high for a pause after each of them."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        set_state = self._hass.states.async_set
+        for number, sensor in enumerate(itertools.cycle(self._sensors)):
+            if number == count:
+                return
+            if number % EVEN_CHANGES_PER_TURN == 0:
+                await asyncio.sleep(max(0.0, begun + number / per_s - loop.time()))
+            set_state(sensor.entity_id, f"{self._next}.5", sensor.attributes)
+            self._next += 1
+
+
+class Heartbeat:
+    """Measures how long the loop lets others wait.
+
+    Use it as a context manager.
+
+    Attributes:
+        longest_s: How much later than asked for a short sleep has ended, at most.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.longest_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def _async_beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + HEARTBEAT_S
+            await asyncio.sleep(HEARTBEAT_S)
+            self.longest_s = max(self.longest_s, loop.time() - due)
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.get_running_loop().create_task(self._async_beat())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
 
 def peak_memory_bytes() -> int:
@@ -189,10 +265,11 @@ async def async_run_latency(
 ) -> None:
     """When each change was made; the parent sees when it can be queried."""
     await parent.ask("begin")
-    changed_ns = await load.async_steady(per_s=args.per_s, seconds=args.seconds)
+    with Heartbeat() as heartbeat:
+        changed_ns = await load.async_steady(per_s=args.per_s, seconds=args.seconds)
     # Only now is anybody listening: a long message would hold up the loop before.
     await parent.ask("changed")
-    parent.tell("result", changed_ns=changed_ns)
+    parent.tell("result", changed_ns=changed_ns, blocked_s=heartbeat.longest_s)
 
 
 async def async_run_stop(load: Load, parent: Parent, args: argparse.Namespace) -> None:
@@ -202,12 +279,61 @@ async def async_run_stop(load: Load, parent: Parent, args: argparse.Namespace) -
     parent.tell("stopping", since_ns=begun_ns, count=len(changed_ns))
 
 
+async def async_run_steady(
+    load: Load, parent: Parent, args: argparse.Namespace
+) -> None:
+    """Change states at a steady rate; the parent may end it at any time."""
+    await parent.ask("begin")
+    await load.async_steady(
+        per_s=args.per_s, seconds=args.seconds, journal=args.journal
+    )
+    await parent.ask("fired")
+
+
+async def async_run_outage(
+    load: Load, parent: Parent, args: argparse.Namespace
+) -> None:
+    """Change states while the database is away, then see it come back.
+
+    At a rate, or flat out where none is given.
+    """
+    states = load.prepare(0 if args.per_s else args.count)
+    await parent.ask("begin")
+    reset_peak_memory()
+    idle_bytes = peak_memory_bytes()
+    begun_ns = time.time_ns()
+    with Heartbeat() as heartbeat:
+        if args.per_s:
+            await load.async_even(count=args.count, per_s=args.per_s)
+        else:
+            await load.async_burst(states)
+        fired_s = (time.time_ns() - begun_ns) / 1e9
+        await asyncio.sleep(CALM_S)
+    away_bytes = peak_memory_bytes()
+    await parent.ask(
+        "fired",
+        since_ns=begun_ns,
+        count=args.count,
+        fired_s=fired_s,
+        over_idle_bytes=away_bytes - idle_bytes,
+        blocked_s=heartbeat.longest_s,
+        dropped=load.own_words().get("dropped"),
+    )
+    parent.tell(
+        "result",
+        over_idle_bytes=peak_memory_bytes() - idle_bytes,
+        own_words=load.own_words(),
+    )
+
+
 type Scenario = Callable[[Load, Parent, argparse.Namespace], Awaitable[None]]
 SCENARIOS: Final[dict[str, Scenario]] = {
     "loop": async_run_loop,
     "burst": async_run_burst,
     "latency": async_run_latency,
     "stop": async_run_stop,
+    "steady": async_run_steady,
+    "outage": async_run_outage,
 }
 
 
@@ -218,11 +344,14 @@ async def async_main(args: argparse.Namespace) -> None:
     sensors = await async_furnish(hass)
     store = Store(host=args.host, port=args.port, database=args.database)
     await async_enter(hass, args.competitor, store)
+    await async_confirm_web_server(hass)
     await hass.async_start()
     await hass.async_block_till_done()
     await asyncio.sleep(SETTLE_S)
     parent.tell("ready", ha_version=ha_version)
     await SCENARIOS[args.scenario](Load(hass, sensors), parent, args)
+    if hass.state is not CoreState.running:
+        raise HomeAssistantStoppedError(f"Home Assistant is {hass.state.value}")
     parent.leave()
     await hass.async_stop()
 
@@ -238,6 +367,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--database", required=True)
+    parser.add_argument("--journal", type=Path)
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--per-s", type=float, default=0.0)
