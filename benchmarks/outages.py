@@ -253,7 +253,7 @@ def flood(
         figures.add(f"{key}_fired_s", fired["fired_s"])
         figures.add_mib(f"{key}_mib", fired["over_idle_bytes"])
         if memory.is_known:
-            figures.add_mib(f"{key}_unique_mib", memory.peak_bytes - memory.first_bytes)
+            figures.add_mib(f"{key}_own_mib", memory.peak_bytes - memory.first_bytes)
         figures.add(f"{key}_blocked_ms", fired["blocked_s"] * 1e3)
         if name == "ours":
             size = sum(

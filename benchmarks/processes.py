@@ -20,7 +20,7 @@ INTEGRATION: Final = ROOT / "custom_components" / "ha_ingestor"
 _PROGRAM: Final = Path(__file__).with_name("subject.py")
 _STOP_TIMEOUT_S: Final = 60.0
 _LOG_LINES: Final = 15
-# Adding up what a process has for itself makes the kernel walk its page tables and
+# Adding up what a process has makes the kernel walk its page tables and
 # holds the process up for some milliseconds.
 _MEMORY_INTERVAL_S: Final = 2.0
 
@@ -194,12 +194,15 @@ def copy_config(source: Path, target: Path) -> None:
 
 
 class MemoryWatch:
-    """Notes how much memory a process has for itself, from time to time.
+    """Notes how much memory a process has made for itself, from time to time.
+
+    That is its anonymous memory. What it shares with nobody (USS) would say the same,
+    but that grows whenever another process which has the same libraries open ends.
 
     Use it as a context manager. Says nothing where the system does not tell.
 
     Attributes:
-        first_bytes: Unique set size at the beginning.
+        first_bytes: Its size at the beginning.
         peak_bytes: The largest one seen.
     """
 
@@ -236,7 +239,9 @@ class MemoryWatch:
         except OSError:
             return 0
         return sum(
-            int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_")
+            int(line.split()[1]) * 1024
+            for line in lines
+            if line.startswith("Anonymous:")
         )
 
 

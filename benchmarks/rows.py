@@ -148,7 +148,7 @@ def _flood(key: str, limit_mib: float | None) -> tuple[Row, ...]:
             form="{:,.1f}",
             budget=None if limit_mib is None else Budget(limit=limit_mib),
         ),
-        Row(title="  the process's own (USS)", key=f"{key}_unique_mib", form="{:,.1f}"),
+        Row(title="  its own (anonymous)", key=f"{key}_own_mib", form="{:,.1f}"),
         Row(title="  with catching up (RSS)", key=f"{key}_whole_mib", form="{:,.1f}"),
         Row(title="longest pause of the loop, ms", key=f"{key}_blocked_ms"),
         Row(title="dropped and counted as such", key=f"{key}_dropped", form=_COUNT),
