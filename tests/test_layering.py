@@ -41,7 +41,7 @@ LAYERS: Final = (
     frozenset({"entities", "entity"}),
     frozenset({"issues"}),
     frozenset({"coordinator", "data"}),
-    frozenset({"backfill"}),
+    frozenset({"backfill", "coordinators"}),
     frozenset({"estimate", "jobs", "pipeline"}),
     frozenset({"graph", "ingest", "retention", "sources", "views"}),
     frozenset({"store"}),

@@ -17,6 +17,7 @@ import yaml
 
 from custom_components.ha_ingestor import entities
 from custom_components.ha_ingestor.config_flow import IngestorConfigFlow
+from custom_components.ha_ingestor.coordinators.kinds import COORDINATORS
 from custom_components.ha_ingestor.flows.hub_forms import (
     create_credentials_schema,
     create_detect_schema,
@@ -30,12 +31,21 @@ from custom_components.ha_ingestor.flows.option_forms import (
     create_capture_schema,
 )
 from custom_components.ha_ingestor.flows.sampling_rules import SAMPLING_SCHEMA
+from custom_components.ha_ingestor.flows.source_flow import create_source_flow
+from custom_components.ha_ingestor.flows.source_forms import (
+    create_argument_schema,
+    create_provider_schema,
+)
 from custom_components.ha_ingestor.issues import FIXABLE
+from custom_components.ha_ingestor.models import SourceKind
 from custom_components.ha_ingestor.repairs import _FLOWS as REPAIRS
+from custom_components.ha_ingestor.sources.base import Argument
+from custom_components.ha_ingestor.sources.catalog import SETTINGS, list_sources
 from custom_components.ha_ingestor.store.influx.target import ApiVersion
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import ObjectSelector, SelectSelector
 from tests.flows.texts import TRANSLATIONS, load_translations
+from tests.sources.kit import create_case_context
 
 INTEGRATION: Final = TRANSLATIONS.parent.parent
 TEXTS: Final = load_translations()
@@ -45,8 +55,21 @@ STORED: Final = {"ca_certificate": "x", "token": "x"}
 # instance of a class that Home Assistant makes behind the scenes.
 PLATFORMS: Final = {
     "BinarySensorEntityDescription": "binary_sensor",
+    "EventEntityDescription": "event",
     "ButtonEntityDescription": "button",
     "SensorEntityDescription": "sensor",
+}
+
+
+def create_source_form(arguments: tuple[Argument, ...]) -> probatio.Schema:
+    """The form of a new source."""
+    home = create_case_context({"now": "2026-01-01T00:00:00Z"})
+    return create_argument_schema(arguments, home, stored=None)
+
+
+# Kinds of source by the category of their texts.
+KINDS: Final[Mapping[str, SourceKind]] = {
+    f"config_subentries.{kind}": kind for kind in COORDINATORS
 }
 
 # What each form can hold, at its fullest.
@@ -67,6 +90,22 @@ FORMS: Final[Mapping[str, tuple[probatio.Schema, ...]]] = {
     "options.context": (CONTEXT_SCHEMA,),
     "options.sampling": (SAMPLING_SCHEMA,),
     "options.writer": (WRITER_SCHEMA,),
+    **{
+        f"{category}.user": (create_provider_schema(kind),)
+        for category, kind in KINDS.items()
+        if len(list_sources(kind)) > 1
+    },
+    **{
+        f"{category}.settings": (create_source_form(SETTINGS[kind]),)
+        for category, kind in KINDS.items()
+        if SETTINGS.get(kind)
+    },
+    **{
+        f"{category}.{source.key}": (create_source_form(source.arguments),)
+        for category, kind in KINDS.items()
+        for source in list_sources(kind)
+        if source.arguments
+    },
 }
 # Steps that only lead to another one, or ask nothing but which one.
 WITHOUT_FORM: Final = {"reauth", "reconfigure", "save", "edit"}
@@ -195,6 +234,8 @@ def list_selectors(
 ) -> Iterator[tuple[str, set[str]]]:
     """List what the fields of forms ask for, and what they offer."""
     for kind in list_fields(schemas).values():
+        if isinstance(kind, section):
+            yield from list_selectors((kind.schema,))
         if not isinstance(kind, SelectSelector | ObjectSelector):
             continue
         if "translation_key" in kind.config:
@@ -226,6 +267,14 @@ def find_descriptions() -> dict[str, set[str]]:
                     if platform := PLATFORMS.get(kind.__name__):
                         found.setdefault(platform, set()).add(item.translation_key)
     return found
+
+
+def find_texts(category: str) -> dict[str, Any]:
+    """Return the texts of a flow."""
+    texts: Any = TEXTS
+    for part in category.split("."):
+        texts = texts[part]
+    return texts
 
 
 def get_steps(flow: type) -> set[str]:
@@ -292,8 +341,8 @@ def test_steps(category: str, flow: type) -> None:
 
 @pytest.mark.parametrize("path", FORMS)
 def test_fields(path: str) -> None:
-    category, _, step_id = path.partition(".")
-    step = TEXTS[category]["step"][step_id]
+    category, _, step_id = path.rpartition(".")
+    step = find_texts(category)["step"][step_id]
     fields = list_fields(FORMS[path])
     sections = {name for name, kind in fields.items() if isinstance(kind, section)}
     assert set(step["data"]) == set(fields) - sections
@@ -307,6 +356,28 @@ def test_fields(path: str) -> None:
     assert {name: set(text["data_description"]) for name, text in texts.items()} == {
         name: set(kinds) for name, kinds in inner.items()
     }
+
+
+@pytest.mark.parametrize("category", KINDS)
+def test_source_flows(category: str) -> None:
+    texts = find_texts(category)
+    steps = {path.rpartition(".")[2] for path in FORMS if path.startswith(category)}
+    assert set(texts["step"]) == steps
+    assert set(texts["initiate_flow"]) == {"user", "reconfigure"}
+    assert texts["entry_type"]
+    flow = create_source_flow(KINDS[category])
+    assert {step for step in steps if not hasattr(flow, f"async_step_{step}")} == set()
+
+
+def test_source_flows_share_their_errors() -> None:
+    shared = {"rate_limited", "refused", "unavailable", "unknown", "unreadable"}
+    assert [
+        category for category in KINDS if shared - set(find_texts(category)["error"])
+    ] == []
+    used = set().union(*(module.constants for module in MODULES))
+    errors = {key for category in KINDS for key in find_texts(category)["error"]}
+    reasons = {key for category in KINDS for key in find_texts(category)["abort"]}
+    assert (errors | reasons) - used == set()
 
 
 @pytest.mark.parametrize("path", sorted(MENUS))
@@ -329,7 +400,10 @@ def test_errors_are_known() -> None:
     # The ones that come from tables are met by the tests of the flows, which look
     # up every text of every form that they are shown.
     assert len(named) > 10
-    assert named <= set(TEXTS["config"]["error"]) | set(TEXTS["options"]["error"])
+    of_sources = set().union(*(find_texts(category)["error"] for category in KINDS))
+    assert named - of_sources <= set(TEXTS["config"]["error"]) | set(
+        TEXTS["options"]["error"]
+    )
 
 
 @pytest.mark.parametrize("category", ["config", "options"])
@@ -353,7 +427,11 @@ def test_abort_reasons() -> None:
 
 
 def test_selectors() -> None:
-    asked = dict(item for schemas in FORMS.values() for item in list_selectors(schemas))
+    asked: dict[str, set[str]] = {}
+    for schemas in FORMS.values():
+        for key, offered in list_selectors(schemas):
+            # Kinds share the texts of their providers.
+            asked[key] = asked.get(key, set()) | offered
     asked |= dict(list_action_selectors())
     texts = {
         key: set(block.get("options") or block["fields"])

@@ -13,6 +13,7 @@ from .backfill.csv_job import JOB_BACKFILL_CSV, CsvBackfill
 from .backfill.recorder_job import JOB_BACKFILL, RecorderBackfill
 from .const import DOMAIN
 from .coordinator import PipelineCoordinator
+from .coordinators.hub_sources import HubSources, async_delete_caches
 from .data import IngestorConfigEntry, IngestorRuntimeData
 from .errors import BufferUnusableError
 from .ingest.collector import discard_collector
@@ -30,7 +31,12 @@ from .store.influx.target import Target
 from .store.stats import LinkState
 
 CONFIG_SCHEMA: Final = cv.config_entry_only_config_schema(DOMAIN)
-PLATFORMS: Final = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR]
+PLATFORMS: Final = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SENSOR,
+]
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -69,11 +75,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> 
         pipeline=pipeline,
         coordinator=coordinator,
         jobs=await _async_prepare_jobs(hass, entry, pipeline),
+        sources=HubSources(hass, entry, pipeline),
         connection=dict(entry.data),
     )
 
     async def final_write(_: Event) -> None:
         await entry.runtime_data.jobs.async_stop()
+        await entry.runtime_data.sources.async_stop()
         await pipeline.async_stop(is_collecting=False)
 
     entry.async_on_unload(
@@ -81,6 +89,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> 
     )
     entry.async_on_unload(entry.add_update_listener(_async_update))
     entry.async_on_unload(async_watch_issues(hass, entry, pipeline, coordinator))
+    await entry.runtime_data.sources.async_apply()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.runtime_data.jobs.async_start()
     return True
@@ -99,13 +108,14 @@ async def _async_prepare_jobs(
 
 
 async def _async_update(hass: HomeAssistant, entry: IngestorConfigEntry) -> None:
-    """Apply options in place; only a new target needs a reload."""
+    """Apply options and sources in place; only a new target needs a reload."""
     if dict(entry.data) != entry.runtime_data.connection:
         hass.config_entries.async_schedule_reload(entry.entry_id)
         return
     await entry.runtime_data.pipeline.async_set_options(
         HubOptions.from_entry_options(entry.options)
     )
+    await entry.runtime_data.sources.async_apply()
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> bool:
@@ -113,6 +123,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: IngestorConfigEntry) ->
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
     await entry.runtime_data.jobs.async_stop()
+    await entry.runtime_data.sources.async_stop()
     await entry.runtime_data.pipeline.async_stop(
         is_collecting=entry.disabled_by is None and not hass.is_stopping
     )
@@ -125,3 +136,4 @@ async def async_remove_entry(hass: HomeAssistant, entry: IngestorConfigEntry) ->
     async_delete_issues(hass, entry)
     await async_delete_files(hass, entry.entry_id)
     await async_delete_jobs(hass, entry.entry_id)
+    await async_delete_caches(hass, entry)

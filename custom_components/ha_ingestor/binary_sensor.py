@@ -1,17 +1,21 @@
 """Binary sensors."""
 
-from typing import override
+from collections.abc import Mapping
+from typing import Any, override
 
 from homeassistant.components.binary_sensor import BinarySensorEntity
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .coordinators.source import SourceCoordinator
 from .data import IngestorConfigEntry
 from .entities.pipeline import (
     PIPELINE_BINARY_SENSORS,
     PipelineBinarySensorDescription,
 )
-from .entity import PipelineEntity
+from .entities.source import SourceBinarySensorDescription
+from .entities.source_tables import BINARY_SENSORS
+from .entity import PipelineEntity, SourceEntity
 
 PARALLEL_UPDATES = 0
 
@@ -28,6 +32,18 @@ async def async_setup_entry(
         for description in PIPELINE_BINARY_SENSORS
     )
 
+    @callback
+    def add_source(source: SourceCoordinator[Any, Any]) -> None:
+        async_add_entities(
+            (
+                SourceBinarySensor(source, description)
+                for description in BINARY_SENSORS.get(source.kind, ())
+            ),
+            config_subentry_id=source.subentry.subentry_id,
+        )
+
+    entry.async_on_unload(entry.runtime_data.sources.async_listen(add_source))
+
 
 class PipelineBinarySensor(PipelineEntity, BinarySensorEntity):
     """A yes or no about the pipeline."""
@@ -39,3 +55,26 @@ class PipelineBinarySensor(PipelineEntity, BinarySensorEntity):
     def is_on(self) -> bool | None:
         """Return the answer, None while it is not known."""
         return self.entity_description.is_on(self.coordinator.data)
+
+
+class SourceBinarySensor(SourceEntity, BinarySensorEntity):
+    """A yes or no of a source."""
+
+    entity_description: SourceBinarySensorDescription[Any]
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return the answer, None while it is not known."""
+        if (view := self.coordinator.data) is None:
+            return None
+        return self.entity_description.is_on(view)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any]:
+        """Return how old the answer is, and what belongs to it."""
+        view = self.coordinator.data
+        if view is None or (attributes := self.entity_description.attributes) is None:
+            return self.freshness
+        return {**self.freshness, **attributes(view)}

@@ -12,6 +12,7 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
+    ConfigSubentryFlow,
     OptionsFlow,
 )
 from homeassistant.const import (
@@ -27,6 +28,7 @@ from homeassistant.const import (
 from homeassistant.core import callback
 
 from .const import CONF_API_VERSION, CONF_CA_CERTIFICATE, CONF_STORE, DOMAIN
+from .coordinators.kinds import COORDINATORS
 from .errors import StoreError
 from .flows.certificate import CertificateError, read_uploaded_certificate
 from .flows.hub_forms import (
@@ -45,6 +47,7 @@ from .flows.hub_forms import (
 )
 from .flows.hub_options import HubOptionsFlow
 from .flows.problems import FIELD_BASE, FormProblem, FormProblemError
+from .flows.source_flow import create_source_flow
 from .flows.store_problems import (
     KEY_STORE_MISSING,
     KEY_WRONG_GENERATION,
@@ -106,6 +109,15 @@ class IngestorConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
         """Return the flow of the options."""
         return HubOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return the flows of the kinds of source."""
+        return {kind: create_source_flow(kind) for kind in COORDINATORS}
 
     @override
     async def async_step_user(

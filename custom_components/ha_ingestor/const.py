@@ -44,11 +44,29 @@ CONF_IS_FULL_SYNC: Final = "full_sync"
 CONF_IS_NEWEST_FIRST: Final = "newest_first"
 CONF_STATIC_TAGS: Final = "static_tags"
 
+# Subentry that feeds a context field, where there are several of its kind.
+CONF_CARBON_SOURCE: Final = "carbon_intensity_source"
+CONF_PRICE_SOURCE: Final = "electricity_price_source"
+CONF_OCCUPANCY_SOURCE: Final = "occupancy_source"
+
+# --- subentry.data: a source (see sources/base.py) ---
+CONF_PROVIDER: Final = "provider"  # key of its SourceDescription
+CONF_ARGUMENTS: Final = "arguments"  # what the provider has to know
+CONF_SETTINGS: Final = "settings"  # what its kind makes of the answers
+
 # --- measurements ---
 MEASUREMENT_EVENTS: Final = "home_assistant_events"
 MEASUREMENT_ACTIVITY: Final = "home_assistant_activity"
 MEASUREMENT_STATISTICS: Final = "home_assistant_statistics"
 MEASUREMENT_PROBE: Final = "ha_ingestor_probe"
+MEASUREMENT_CARBON: Final = "carbon_intensity"
+MEASUREMENT_CARBON_FORECAST: Final = "carbon_intensity_forecast"
+MEASUREMENT_PRICE: Final = "electricity_pricing"
+MEASUREMENT_PRICE_FORECAST: Final = "electricity_pricing_forecast"
+MEASUREMENT_AIR_QUALITY: Final = "air_quality"
+MEASUREMENT_OCCUPANCY: Final = "occupancy_prediction"
+MEASUREMENT_METER: Final = "smart_meter"
+MEASUREMENT_METER_CIRCUIT: Final = "smart_meter_circuit"
 
 # --- actions ---
 SERVICE_DISCARD_DEAD_LETTERS: Final = "discard_dead_letters"

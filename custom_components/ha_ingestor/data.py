@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from homeassistant.config_entries import ConfigEntry
 
 from .coordinator import PipelineCoordinator
+from .coordinators.hub_sources import HubSources
 from .jobs.registry import JobRegistry
 from .pipeline import Pipeline
 
@@ -21,6 +22,7 @@ class IngestorRuntimeData:
     pipeline: Pipeline
     coordinator: PipelineCoordinator
     jobs: JobRegistry
+    sources: HubSources
     connection: dict[str, object]
 
 

@@ -1,11 +1,15 @@
 """Base entities: unique ids and devices."""
 
+from collections.abc import Mapping
+from typing import Any, override
+
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import PipelineCoordinator
+from .coordinators.source import SourceCoordinator
 
 
 class PipelineEntity(CoordinatorEntity[PipelineCoordinator]):
@@ -27,3 +31,46 @@ class PipelineEntity(CoordinatorEntity[PipelineCoordinator]):
             manufacturer="HA Ingestor",
             translation_key="pipeline",
         )
+
+
+class SourceEntity(CoordinatorEntity[SourceCoordinator[Any, Any]]):
+    """An entity of the device of a source."""
+
+    _attr_has_entity_name = True
+    # The present moment only; most of them change with every update.
+    _unrecorded_attributes = frozenset(
+        {"age_s", "fetched_at", "forecast", "last_success", "next_update", "stale"}
+    )
+
+    def __init__(
+        self, coordinator: SourceCoordinator[Any, Any], description: EntityDescription
+    ) -> None:
+        """Take id and device from the subentry."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        subentry, source = coordinator.subentry, coordinator.description
+        self._attr_unique_id = f"{subentry.subentry_id}_{description.key}"
+        self._attr_attribution = source.attribution
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, subentry.subentry_id)},
+            entry_type=DeviceEntryType.SERVICE,
+            name=subentry.title,
+            manufacturer=source.name,
+        )
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether there is something that is still true to show."""
+        return self.coordinator.data is not None
+
+    @property
+    def freshness(self) -> Mapping[str, Any]:
+        """How old the data are, as attributes."""
+        coordinator = self.coordinator
+        age_s = coordinator.age_s
+        return {
+            "fetched_at": coordinator.fetched_at,
+            "age_s": None if age_s is None else round(age_s),
+            "stale": coordinator.is_stale,
+        }

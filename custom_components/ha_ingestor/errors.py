@@ -22,6 +22,11 @@ IngestorError
     BufferUnusableError            folder not writable, or a newer version's file
     BufferFullError                the disk has no room
     BufferCorruptError             the file is damaged: move it aside, start clean
+  SourceError                    an outside source did not give its data
+    SourceUnavailableError         try again later (connection, timeout, 429, 5xx)
+    SourceAuthError                key, token or password refused
+    SourceArgumentError            this source is configured wrongly
+    SourceDataError                this answer cannot be read
   TooManyJobsError               no more long jobs may wait
   RecorderMissingError           Home Assistant's recorder is not in use, or is down
   ImportFileError                a file to import is missing, closed, or has changed
@@ -161,6 +166,62 @@ class BufferCorruptError(DiskBufferError):
         """Remember which file it was: another thread may have replaced it by now."""
         super().__init__(message)
         self.generation = generation
+
+
+class SourceError(IngestorError):
+    """A source did not give its data."""
+
+
+class SourceUnavailableError(SourceError):
+    """The provider cannot be reached or is busy: try later."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        is_rate_limited: bool = False,
+    ) -> None:
+        """Keep what the provider asked for; seconds, None if it did not ask."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.is_rate_limited = is_rate_limited
+
+
+class SourceAuthError(SourceError):
+    """The provider refuses the credentials.
+
+    Attributes:
+        argument: Key of the argument to mark; None for all that are secret.
+    """
+
+    def __init__(self, message: str, *, argument: str | None = None) -> None:
+        """Keep the provider's words."""
+        super().__init__(message)
+        self.argument = argument
+
+
+class SourceArgumentError(SourceError):
+    """An argument is wrong, so that trying again will not help.
+
+    Attributes:
+        argument: Key of the argument to mark.
+        key: Key of the text under `error` in the translations of the kind's flow.
+        placeholders: Values for that text.
+    """
+
+    def __init__(
+        self, argument: str, key: str, placeholders: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep what is wrong and where."""
+        super().__init__(f"{argument}: {key}")
+        self.argument = argument
+        self.key = key
+        self.placeholders = placeholders or {}
+
+
+class SourceDataError(SourceError):
+    """The provider's answer cannot be read, or holds no data."""
 
 
 class TooManyJobsError(IngestorError):

@@ -51,3 +51,13 @@ class ContextField(StrEnum):
     ELECTRICITY_PRICE = "electricity_price"  # currency/kWh
     ANYONE_HOME = "anyone_home"  # bool
     DAYLIGHT = "daylight"  # bool
+
+
+class SourceKind(StrEnum):
+    """Kinds of outside data; also the types of a hub's subentries."""
+
+    CARBON_INTENSITY = "carbon_intensity"
+    ELECTRICITY_PRICE = "electricity_price"
+    AIR_QUALITY = "air_quality"
+    OCCUPANCY = "occupancy"
+    SMART_METER = "smart_meter"

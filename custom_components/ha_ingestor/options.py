@@ -8,6 +8,7 @@ from .const import (
     CONF_ATTRIBUTES,
     CONF_BUFFER_MIB,
     CONF_CARBON_ENTITY,
+    CONF_CARBON_SOURCE,
     CONF_CONTEXT_FIELDS,
     CONF_DEADBAND,
     CONF_DEADBAND_PERCENT,
@@ -30,9 +31,11 @@ from .const import (
     CONF_IS_FULL_SYNC,
     CONF_IS_NEWEST_FIRST,
     CONF_MIN_INTERVAL_S,
+    CONF_OCCUPANCY_SOURCE,
     CONF_OUTDOOR_TEMPERATURE_ENTITY,
     CONF_PRESENCE_ENTITIES,
     CONF_PRICE_ENTITY,
+    CONF_PRICE_SOURCE,
     CONF_SAMPLING,
     CONF_STATIC_TAGS,
     CONF_WEATHER_ENTITY,
@@ -154,6 +157,8 @@ class HubOptions:
     Attributes:
         weather_entity and the other `*_entity`: None means "found automatically".
         presence_entities: Persons, trackers, zones or groups; empty means zone.home.
+        carbon_intensity_source and the other `*_source`: Subentry id; None means an
+            entity that was chosen, else the first source of that kind.
         buffer_bytes: None means the default bound, which depends on the disk.
         static_tags: Written on every point.
     """
@@ -179,6 +184,9 @@ class HubOptions:
     carbon_intensity_entity: str | None = None
     electricity_price_entity: str | None = None
     presence_entities: tuple[str, ...] = ()
+    carbon_intensity_source: str | None = None
+    electricity_price_source: str | None = None
+    occupancy_source: str | None = None
     flush_interval_s: float = DEFAULT_FLUSH_INTERVAL_S
     buffer_bytes: int | None = None
     is_full_sync: bool = False
@@ -220,6 +228,9 @@ class HubOptions:
             carbon_intensity_entity=options.get(CONF_CARBON_ENTITY),
             electricity_price_entity=options.get(CONF_PRICE_ENTITY),
             presence_entities=tuple(options.get(CONF_PRESENCE_ENTITIES, ())),
+            carbon_intensity_source=options.get(CONF_CARBON_SOURCE),
+            electricity_price_source=options.get(CONF_PRICE_SOURCE),
+            occupancy_source=options.get(CONF_OCCUPANCY_SOURCE),
             flush_interval_s=float(
                 options.get(CONF_FLUSH_INTERVAL_S, DEFAULT_FLUSH_INTERVAL_S)
             ),

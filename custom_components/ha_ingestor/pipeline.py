@@ -1,7 +1,8 @@
 """One hub's way of an event: listener, encoder, buffer, sender."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+import dataclasses
 from dataclasses import dataclass
 import logging
 from pathlib import Path
@@ -19,7 +20,8 @@ from .ingest.collector import Collector, take_collector
 from .ingest.filter import FilterDecision
 from .ingest.listener import BusListener
 from .ingest.normalize import Normalizer
-from .ingest.records import Record
+from .ingest.records import POINT, Record
+from .models import ContextField, FieldValue, Point
 from .options import DEFAULT_BUFFER_MIB, HubOptions, SamplingRule
 from .store.buffer import ReasonClass
 from .store.dead_letters import LetterSelection, ReplayResult, StoredLetter
@@ -326,6 +328,32 @@ class Pipeline:
         self._listener.hand_over()
         self._encoder.put(records)
         return self._encoder.flush()
+
+    @callback
+    def put_points(self, points: Iterable[Point]) -> None:
+        """Take over points that are no events, such as the readings of a source.
+
+        They get the user's own tags like everything else. What comes before the
+        start or after the end of the pipeline is left to the next reading.
+        """
+        if self._listener is None or self._encoder is None:
+            return
+        static_tags = dict(self._options.static_tags)
+        records: list[Record] = [
+            (POINT, dataclasses.replace(point, tags={**static_tags, **point.tags}))
+            for point in points
+        ]
+        # The time of what was added last says since when events may be missing.
+        self._listener.hand_over()
+        self._encoder.put(records)
+
+    @callback
+    def set_source_context(
+        self, values: Mapping[ContextField, FieldValue | None]
+    ) -> None:
+        """Say what the sources know of this moment, for the events from now on."""
+        if self._listener is not None:
+            self._listener.set_source_context(values)
 
     @property
     def target(self) -> Target:

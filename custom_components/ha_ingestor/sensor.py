@@ -1,6 +1,7 @@
 """Sensors."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any, override
 
 from homeassistant.components.sensor import SensorEntity
@@ -8,10 +9,13 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PipelineCoordinator
+from .coordinators.source import SourceCoordinator
 from .data import IngestorConfigEntry
 from .entities.jobs import JOB_SENSOR
 from .entities.pipeline import PIPELINE_SENSORS, PipelineSensorDescription
-from .entity import PipelineEntity
+from .entities.source import SUCCESS_RATE, SourceSensorDescription
+from .entities.source_tables import SENSORS
+from .entity import PipelineEntity, SourceEntity
 from .jobs.registry import JobRegistry
 from .store.buffer import ReasonClass
 
@@ -29,6 +33,40 @@ async def async_setup_entry(
         PipelineSensor(coordinator, description) for description in PIPELINE_SENSORS
     )
     async_add_entities([JobSensor(coordinator, entry.runtime_data.jobs)])
+
+    @callback
+    def add_source(source: SourceCoordinator[Any, Any]) -> None:
+        _add_sensors_of(source, async_add_entities)
+
+    entry.async_on_unload(entry.runtime_data.sources.async_listen(add_source))
+
+
+@callback
+def _add_sensors_of(
+    source: SourceCoordinator[Any, Any],
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the sensors of a source, now and when it has more of them."""
+    known: set[str] = set()
+    subentry_id = source.subentry.subentry_id
+    async_add_entities([SourceHealthSensor(source)], config_subentry_id=subentry_id)
+
+    @callback
+    def add_new() -> None:
+        new = [
+            description
+            for description in SENSORS[source.kind](source)
+            if description.key not in known
+        ]
+        if new:
+            known.update(description.key for description in new)
+            async_add_entities(
+                (SourceSensor(source, description) for description in new),
+                config_subentry_id=subentry_id,
+            )
+
+    add_new()
+    source.config_entry.async_on_unload(source.async_add_listener(add_new))
 
 
 class PipelineSensor(PipelineEntity, SensorEntity):
@@ -95,4 +133,79 @@ class JobSensor(PipelineEntity, SensorEntity):
             "waiting_for": view["waiting_for"],
             "remaining_s": view["remaining_s"],
             "counts": view["counts"],
+        }
+
+
+class SourceSensor(SourceEntity, SensorEntity):
+    """A value of a source."""
+
+    entity_description: SourceSensorDescription[Any]
+
+    def __init__(
+        self,
+        coordinator: SourceCoordinator[Any, Any],
+        description: SourceSensorDescription[Any],
+    ) -> None:
+        """Show a value."""
+        super().__init__(coordinator, description)
+        if description.placeholders is not None:
+            self._attr_translation_placeholders = dict(description.placeholders)
+
+    @property
+    @override
+    def native_value(self) -> float | str | date | datetime | None:
+        """Return the value."""
+        if (view := self.coordinator.data) is None:
+            return None
+        return self.entity_description.value(view)
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        """Return the unit, which may depend on what the provider says."""
+        description = self.entity_description
+        if description.unit is None:
+            return description.native_unit_of_measurement
+        view = self.coordinator.data
+        return None if view is None else description.unit(view)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any]:
+        """Return how old the value is, and what belongs to it."""
+        view = self.coordinator.data
+        if view is None or (attributes := self.entity_description.attributes) is None:
+            return self.freshness
+        return {**self.freshness, **attributes(view)}
+
+
+class SourceHealthSensor(SourceEntity, SensorEntity):
+    """How reliably a source has given its data in the last 30 days."""
+
+    def __init__(self, coordinator: SourceCoordinator[Any, Any]) -> None:
+        """Watch one source."""
+        super().__init__(coordinator, SUCCESS_RATE)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Always: that is when it is needed."""
+        return True
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the share of attempts that succeeded."""
+        return self.coordinator.success_rate.percent
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any]:
+        """Return when it was asked, when it will be, and what was wrong last."""
+        coordinator = self.coordinator
+        return {
+            "attempts": coordinator.success_rate.attempts,
+            "last_success": coordinator.fetched_at,
+            "next_update": coordinator.next_refresh_at,
+            "last_error": coordinator.last_error,
         }

@@ -92,6 +92,7 @@ class ContextTracker:
         self.text = ""
         self.entities: frozenset[str] = frozenset()
         self._values: dict[ContextField, FieldValue] = {}
+        self._source_values: Mapping[ContextField, FieldValue | None] = {}
         self.set_options(options)
 
     @callback
@@ -99,6 +100,23 @@ class ContextTracker:
         """Take over what the user has chosen."""
         self._options = options
         self.resolve()
+
+    @callback
+    def set_source_values(
+        self, values: Mapping[ContextField, FieldValue | None]
+    ) -> None:
+        """Take over what the hub's own sources say of this moment.
+
+        Args:
+            values: The fields that sources feed, in the units of ContextField. None
+                is one that is not known now: no entity stands in for a source.
+        """
+        is_same = values.keys() == self._source_values.keys()
+        self._source_values = dict(values)
+        if is_same:
+            self.refresh()
+        else:
+            self.resolve()
 
     @property
     def values(self) -> Mapping[ContextField, FieldValue]:
@@ -108,7 +126,8 @@ class ContextTracker:
     @callback
     def resolve(self) -> None:
         """Find the entities behind the fields, then read them."""
-        options, wanted = self._options, self._options.context_fields
+        options = self._options
+        wanted = options.context_fields - self._source_values.keys()
         self._weather = self._temperature = self._carbon = self._price = None
         self._presence: tuple[str, ...] = ()
         if wanted & _WEATHER_FIELDS:
@@ -138,11 +157,16 @@ class ContextTracker:
         domain = entity_id.partition(".")[0]
         if domain == "weather":
             return self._weather is None
+        fed = self._source_values
         if domain == "person":
-            return not self._presence
+            return not self._presence and ContextField.ANYONE_HOME not in fed
         unit = str(attributes.get(ATTR_UNIT_OF_MEASUREMENT, ""))
-        return (is_price_unit(unit) and self._price is None) or (
-            is_carbon_unit(unit) and self._carbon is None
+        if is_price_unit(unit):
+            return self._price is None and ContextField.ELECTRICITY_PRICE not in fed
+        return (
+            is_carbon_unit(unit)
+            and self._carbon is None
+            and ContextField.CARBON_INTENSITY not in fed
         )
 
     @callback
@@ -166,6 +190,11 @@ class ContextTracker:
             and sun.state not in _ABSENT
         ):
             values[ContextField.DAYLIGHT] = sun.state == "above_horizon"
+        values.update(
+            (field, value)
+            for field, value in self._source_values.items()
+            if value is not None
+        )
         self._values = {
             field: values[field]
             for field in ContextField

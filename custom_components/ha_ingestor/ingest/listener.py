@@ -33,6 +33,7 @@ from homeassistant.helpers import (
 )
 from homeassistant.helpers.event import async_track_time_interval
 
+from ..models import ContextField, FieldValue
 from ..options import HubOptions
 from ..store.buffer import RecordSink
 from ..store.stats import PipelineStats
@@ -244,6 +245,15 @@ class BusListener:
         if new is not None:
             self._consider_for_context(entity_id, attributes)
         return plan
+
+    @callback
+    def set_source_context(
+        self, values: Mapping[ContextField, FieldValue | None]
+    ) -> None:
+        """Take over the context fields that the hub's own sources feed."""
+        self.context.set_source_values(values)
+        self._context_text = self.context.text
+        self.planner.set_context_entities(self.context.entities)
 
     def _consider_for_context(
         self, entity_id: str, attributes: Mapping[str, Any]

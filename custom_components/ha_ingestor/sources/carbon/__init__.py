@@ -1,0 +1,1 @@
+"""How much carbon dioxide a kilowatt-hour of the grid stands for."""
