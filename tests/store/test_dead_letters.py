@@ -423,6 +423,17 @@ def test_damaged_files_are_known_until_they_are_settled(path: Path) -> None:
         assert not second.exists()
 
 
+def test_of_many_damaged_files_the_newest_two_are_left(path: Path) -> None:
+    aside = []
+    for _ in range(4):
+        path.write_bytes(b"x" * 4_096)
+        with closing(make(path)) as buffer:
+            aside.append(buffer.moved_aside)
+    with closing(make(path)) as buffer:
+        assert list(buffer.damaged_files) == aside[2:]
+    assert [file for file in aside if file is not None and file.exists()] == aside[2:]
+
+
 def test_a_damaged_file_that_cannot_be_moved(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

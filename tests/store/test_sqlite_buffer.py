@@ -22,6 +22,7 @@ from custom_components.ha_ingestor.errors import (
 from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter, ReasonClass
 from custom_components.ha_ingestor.store.compression import decompress
 from custom_components.ha_ingestor.store.dead_letters import (
+    MAX_DEAD_LETTER_BYTES,
     MAX_DEAD_LETTERS,
     LetterSelection,
     StoredLetter,
@@ -232,6 +233,18 @@ def test_dead_letters_are_bounded(buffer: SqliteBuffer) -> None:
     newest, total = buffer.list_dead_letters(LetterSelection(), 1)
     assert newest[0].letter == letters[-1]
     assert total == MAX_DEAD_LETTERS
+
+
+def test_dead_letters_are_bounded_by_size(buffer: SqliteBuffer) -> None:
+    letters = [
+        conflict(b"%d" % number + bytes(MAX_DEAD_LETTER_BYTES // 4 - 100))
+        for number in range(6)
+    ]
+    assert buffer.add_dead_letters(letters[:4]) == 0
+    assert buffer.add_dead_letters(letters[4:]) == 2
+    kept, total = buffer.list_dead_letters(LetterSelection(), 10)
+    assert [item.letter for item in kept] == letters[:1:-1]
+    assert total == 4
 
 
 @pytest.mark.parametrize("damage", ["header", "middle"])

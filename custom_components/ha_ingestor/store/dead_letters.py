@@ -17,6 +17,8 @@ from .line_fields import read_entity_id
 
 # Dead letters are for a person to look at; more than this nobody reads.
 MAX_DEAD_LETTERS: Final = 10_000
+# Nor may they take the card: lines of a usual size are far below it.
+MAX_DEAD_LETTER_BYTES: Final = 32 * 1024 * 1024
 # What goes back into the queue at once: rows are joined when they are sent, so
 # small ones cost nothing and keep little in memory.
 _ROW_POINT_COUNT: Final = 1_000
@@ -161,14 +163,15 @@ def insert_letters(
         " VALUES (?, ?, ?, ?)",
         rows,
     )
-    excess = max(0, sum(count_letters(connection).values()) - MAX_DEAD_LETTERS)
-    if excess:
-        connection.execute(
-            "DELETE FROM dead_letter WHERE id IN"
-            " (SELECT id FROM dead_letter ORDER BY id LIMIT ?)",
-            (excess,),
-        )
-    return excess
+    # The newest that fit stay. SQLite knows a line's length without reading it.
+    return connection.execute(
+        "DELETE FROM dead_letter WHERE id IN (SELECT id FROM (SELECT id,"
+        " ROW_NUMBER() OVER newest AS number,"
+        " SUM(LENGTH(line)) OVER newest AS byte_count FROM dead_letter"
+        " WINDOW newest AS (ORDER BY id DESC))"
+        " WHERE number > ? OR byte_count > ?)",
+        (MAX_DEAD_LETTERS, MAX_DEAD_LETTER_BYTES),
+    ).rowcount
 
 
 def count_letters(connection: sqlite3.Connection) -> Mapping[ReasonClass, int]:

@@ -27,6 +27,9 @@ _CHECKPOINT_PAGES: Final = 1_000
 # The other thread's transaction takes milliseconds.
 BUSY_TIMEOUT_S: Final = 10.0
 _DAMAGED_SUFFIX: Final = ".corrupt-"
+# A dying card damages file after file, each of which may be as large as the buffer:
+# the newest holds what was lost last, the one before it is for comparison.
+_MAX_DAMAGED_FILES: Final = 2
 
 
 class Role(StrEnum):
@@ -129,7 +132,10 @@ class SqliteFile:
         if self.path.exists():
             self.path.rename(aside)
             self.moved_aside = aside
-            self.damaged_files = (*self.damaged_files, aside)
+            files = (*self.damaged_files, aside)
+            self.damaged_files = files[-_MAX_DAMAGED_FILES:]
+            for file in files[:-_MAX_DAMAGED_FILES]:
+                file.unlink(missing_ok=True)
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
