@@ -224,6 +224,7 @@ class Pipeline:
             self._link_changed,
             flush_interval_s=self._options.flush_interval_s,
             is_newest_first=self._options.is_newest_first,
+            target_name=f"{target.store} on {target.host}",
         )
         encoder = Encoder(
             self.buffer,

@@ -124,7 +124,14 @@ def make(
     make_client: Callable[[], WriteClient],
     links: Links,
 ) -> Sender:
-    return Sender(buffer, stats, make_client, links, flush_interval_s=0.01)
+    return Sender(
+        buffer,
+        stats,
+        make_client,
+        links,
+        flush_interval_s=0.01,
+        target_name="home on host",
+    )
 
 
 def add(buffer: SqliteBuffer, *numbers: int) -> None:
@@ -253,7 +260,16 @@ def test_failures_keep_the_batch_and_heal(
     assert stats.written == 2
     assert stats.rejected == stats.dropped == 0
     assert stats.last_error is None
-    assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "INFO",
+            (
+                f"Cannot write to InfluxDB (home on host: {error});"
+                " events wait in the buffer"
+            ),
+        ),
+        ("INFO", "Writing to InfluxDB again (home on host)"),
+    ]
 
 
 def test_changing_kinds_of_failure_are_one_loss(

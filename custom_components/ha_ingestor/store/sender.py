@@ -72,6 +72,8 @@ class Sender:
         make_client: Makes the client, on the sender thread.
         on_link_change: Called on the sender thread when the way to the store is
             lost, changes its kind of failure, or is back.
+        target_name: What the log calls the place that is written to: there may be
+            several hubs.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Sender:
         *,
         flush_interval_s: float,
         is_newest_first: bool = False,
+        target_name: str = "",
     ) -> None:
         """Prepare; `start` makes the thread."""
         self._buffer = buffer
@@ -91,6 +94,7 @@ class Sender:
         self._on_link_change = on_link_change
         self.flush_interval_s = flush_interval_s
         self.is_newest_first = is_newest_first
+        self._target_name = target_name
         self._client: WriteClient | None = None
         self._wake = threading.Condition()
         self._due_at: float | None = None
@@ -332,10 +336,12 @@ class Sender:
         self._stats.link = link
         if error is None:
             if previous is not LinkState.UNTRIED:
-                _LOGGER.info("Writing to InfluxDB again")
+                _LOGGER.info("Writing to InfluxDB again (%s)", self._target_name)
         elif previous in (LinkState.UNTRIED, LinkState.CONNECTED):
             _LOGGER.info(
-                "Cannot write to InfluxDB (%s); events wait in the buffer", error
+                "Cannot write to InfluxDB (%s: %s); events wait in the buffer",
+                self._target_name,
+                error,
             )
         else:
             _LOGGER.debug("Still cannot write to InfluxDB (%s)", error)
