@@ -74,6 +74,19 @@ def test_the_previous_state_and_how_long_it_lasted(
     assert points[-1].time_ns - points[0].time_ns == 120_250_001_000
 
 
+def test_a_clock_that_is_set_back_makes_no_negative_duration(
+    hass: HomeAssistant, capture: Capture, freezer: FrozenDateTimeFactory
+) -> None:
+    hass.states.async_set("sensor.a", "5")
+    freezer.tick(timedelta(hours=-1))
+    hass.states.async_set("sensor.a", "6")
+
+    assert [point.fields.get("duration_s") for point in capture.states("sensor.a")] == [
+        None,
+        0.0,
+    ]
+
+
 @pytest.mark.parametrize("state", ["unknown", "unavailable"])
 def test_a_gap_is_a_fact(hass: HomeAssistant, capture: Capture, state: str) -> None:
     hass.states.async_set("sensor.a", "5")

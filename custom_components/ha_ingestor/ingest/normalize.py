@@ -134,6 +134,8 @@ class Normalizer:
             kind == STATE
             and state is not None
             and previous is not None
+            and duration_s is not None
+            and duration_s >= 0
             and attributes is None
             and parent_id is None
             and user_id is None
@@ -159,10 +161,10 @@ class Normalizer:
         parts = [self._format_state_text(state, kind)]
         if previous is not None:
             # Whole microseconds, too: what a difference of floats has beyond them is
-            # noise, which costs bytes.
+            # noise, which costs bytes. Negative where the clock was set back.
             parts.append(
                 f'previous_state="{escape_string(previous)}",'
-                f"duration_s={duration_s:.6f}"
+                f"duration_s={max(0.0, duration_s or 0.0):.6f}"
             )
         # An integration may have made an id up, so it may hold anything.
         if context_id:
