@@ -98,20 +98,33 @@ DEFAULT_BUFFER_MIB: Final = 1024
 MIN_BUFFER_MIB: Final = 16
 MAX_BUFFER_MIB: Final = 102_400
 
-# Tags that the integration itself sets; a static tag of that name would hide them.
+# Tags and fields that the integration itself sets on events: a static tag of such a
+# name would hide it, or make every query for it ambiguous.
 RESERVED_TAGS: Final = frozenset(
     {
+        "action",
         "area",
+        "context_id",
+        "context_parent_id",
+        "context_user_id",
+        "data",
         "device",
         "device_class",
         "domain",
+        "duration_s",
         "entity_id",
         "event_type",
         "floor",
         "integration",
+        "name",
+        "previous_entity_id",
+        "previous_state",
+        "state",
         "state_class",
         "time",
         "unit",
+        "value",
+        *ContextField,
     }
 )
 

@@ -166,5 +166,5 @@ def _error_of(answer: Answer, transport: Transport) -> StoreError:
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.NOT_FOUND,
     }:
-        return StoreProtocolError("What answers there is not an InfluxDB")
+        return StoreProtocolError("It gives no version")
     return status_error(answer, transport.redact(answer.words), right=StoreRight.READ)
