@@ -8,6 +8,7 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from custom_components.ha_ingestor.ingest.listener import (
+    BURST_HAND_OVER_INTERVAL_S,
     HAND_OVER_RECORD_COUNT,
     MAX_HAND_OVER_INTERVAL_S,
     BusListener,
@@ -247,6 +248,28 @@ async def test_a_list_is_handed_over_in_time(hass: HomeAssistant) -> None:
 
     assert [len(first), len(second)] == [1, 2]
     assert listener.stats.captured == 3
+
+
+async def test_the_end_of_a_burst_does_not_wait(hass: HomeAssistant) -> None:
+    got: asyncio.Queue[list[Record]] = asyncio.Queue()
+    options = HubOptions(flush_interval_s=60.0)
+    listener = BusListener(hass, options, PipelineStats(), got.put_nowait)
+    listener.async_start(options)
+
+    def wait_s() -> float:
+        assert listener._timer is not None
+        return listener._timer.when() - hass.loop.time()
+
+    set_states(hass, "sensor.a", HAND_OVER_RECORD_COUNT + 1)
+    after_full_list = wait_s()
+    await got.get()
+    assert len(await asyncio.wait_for(got.get(), 5)) == 1
+    hass.states.async_set("sensor.b", "1")
+    after_short_list = wait_s()
+    listener.async_stop()
+
+    assert after_full_list <= BURST_HAND_OVER_INTERVAL_S
+    assert after_short_list > BURST_HAND_OVER_INTERVAL_S
 
 
 @pytest.mark.parametrize(

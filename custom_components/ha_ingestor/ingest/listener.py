@@ -47,6 +47,8 @@ from .sampling import CHECK_INTERVAL_S
 MAX_HAND_OVER_INTERVAL_S: Final = 0.15
 # Waking the encoder for fewer gains nothing, as the prototype showed.
 HAND_OVER_RECORD_COUNT: Final = 1_000
+# After a full list comes another one, or the end of a burst, which need not wait.
+BURST_HAND_OVER_INTERVAL_S: Final = 0.02
 
 
 class BusListener:
@@ -76,6 +78,7 @@ class BusListener:
         self._activity = ActivityRecorder(hass, self._append)
         self._pending: list[Record] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._is_burst = False
         self._unsubscribers: list[CALLBACK_TYPE] = []
         self._cancel_sampling: CALLBACK_TYPE | None = None
         self._set_interval(options)
@@ -221,6 +224,9 @@ class BusListener:
             self._consider_for_context(entity_id, new.attributes)
         if new is None:
             self.planner.forget_removed(entity_id)
+            if old is not None:
+                # Where there were too many to choose from, one may be left.
+                self._consider_for_context(entity_id, old.attributes)
         if plan.feeds_context:
             self._context_changed(new)
         if not plan.is_captured:
@@ -352,9 +358,10 @@ class BusListener:
         self.stats.sampled += samplers.take_left_out()
 
     def _start_timer(self) -> None:
-        self._timer = self._hass.loop.call_later(
-            self._hand_over_interval_s, self._on_timer
-        )
+        interval_s = self._hand_over_interval_s
+        if self._is_burst:
+            interval_s = min(interval_s, BURST_HAND_OVER_INTERVAL_S)
+        self._timer = self._hass.loop.call_later(interval_s, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -373,6 +380,7 @@ class BusListener:
             self._timer = None
         if self._pending:
             records, self._pending = self._pending, []
+            self._is_burst = len(records) >= HAND_OVER_RECORD_COUNT
             self.stats.captured += len(records)
             self._sink(records)
 

@@ -24,11 +24,14 @@ BATCH_POINT_COUNT: Final = 5_000
 BATCH_MAX_BYTES: Final = 4 * 1024 * 1024
 
 # From here on the loop lends the encoder its time: flat out, the interpreter gives
-# a busy loop nearly all of it, and memory would grow.
+# a busy loop nearly all of it, and memory would grow. It lends more the more waits,
+# up to what nobody at a dashboard notices.
 SOFT_LIMIT_RECORDS: Final = 15_000
 LENT_TIME_S: Final = 0.005
-# Some 25 MiB of records; beyond that, only dropping and counting is left.
-HARD_LIMIT_RECORDS: Final = 60_000
+MAX_LENT_TIME_S: Final = 0.02
+# Some 40 MiB of records, for a card that takes next to nothing while a storm lasts;
+# beyond that, only dropping and counting is left.
+HARD_LIMIT_RECORDS: Final = 100_000
 
 # Counters on disk may be this much older than those in memory after a crash.
 _SAVE_INTERVAL_S: Final = 60.0
@@ -97,7 +100,7 @@ class Encoder:
     def put(self, records: list[Any]) -> None:
         """Take records over; event loop only.
 
-        Blocks for at most `LENT_TIME_S`, and only in a storm that the encoder
+        Blocks for at most `MAX_LENT_TIME_S`, and only in a storm that the encoder
         cannot follow.
         """
         waiting = self.unencoded_count
@@ -105,7 +108,8 @@ class Encoder:
             self._stats.dropped_before_encoding += len(records)
             return
         if waiting > SOFT_LIMIT_RECORDS and not self._is_disk_failing:
-            time.sleep(LENT_TIME_S)
+            lent_s = LENT_TIME_S * waiting / SOFT_LIMIT_RECORDS
+            time.sleep(min(lent_s, MAX_LENT_TIME_S))
         self._handed_over += len(records)
         self._queue.put((time.monotonic(), time.time_ns(), records))
 
