@@ -46,7 +46,7 @@ LAYERS: Final = (
     frozenset({"graph", "ingest", "retention", "sources", "views"}),
     frozenset({"store"}),
     frozenset({"options"}),
-    frozenset({"const", "errors", "models"}),
+    frozenset({"const", "errors", "models", "units"}),
 )
 
 # Arrows within a row that are meant.
@@ -56,6 +56,8 @@ SIDEWAYS: Final = frozenset(
         # Reports the same causes of the same errors as the form.
         ("repairs", "flows"),
         ("services", "actions"),
+        # An action and its endpoint give the same answer.
+        ("actions", "api"),
         # The button does what the action does.
         ("button", "services"),
         # The shapes of action responses are shared with REST and WebSocket.
@@ -71,7 +73,16 @@ SIDEWAYS: Final = frozenset(
 # Rooms that may see less than their row allows. A dotted name is the module, or
 # everything below it.
 NARROW: Final = {
-    "api": ("graph", "store.influx", "store.query", "views"),
+    "api": (
+        # The present values of sources are those that their entities show.
+        "coordinators",
+        "data",
+        "entities",
+        "graph",
+        "store.influx",
+        "store.query",
+        "views",
+    ),
     # The cached first half of a line is made where the registries are known.
     "ingest": ("options", "store.buffer", "store.line_protocol", "store.stats"),
     "retention": ("options", "store.influx", "store.query"),
@@ -79,7 +90,7 @@ NARROW: Final = {
     "views": ("options", "store.influx", "store.query"),
 }
 # What even those may use.
-COMMON: Final = ("const", "errors", "models")
+COMMON: Final = ("const", "errors", "models", "units")
 
 # Plain functions, tested without a Home Assistant: of it they may use only what
 # has no state.

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from custom_components.ha_ingestor.ingest.context import (
-    ContextTracker,
+from custom_components.ha_ingestor.ingest.context import ContextTracker
+from custom_components.ha_ingestor.models import ContextField
+from custom_components.ha_ingestor.options import HubOptions
+from custom_components.ha_ingestor.units import (
     is_carbon_unit,
     is_price_unit,
     price_factor,
 )
-from custom_components.ha_ingestor.models import ContextField
-from custom_components.ha_ingestor.options import HubOptions
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 from homeassistant.core import HomeAssistant
 from tests.ingest.kit import Capture

@@ -25,33 +25,12 @@ from homeassistant.util.unit_conversion import PressureConverter, TemperatureCon
 from ..models import ContextField, FieldValue
 from ..options import HubOptions
 from ..store.line_protocol import format_field
+from ..units import carbon_factor, is_carbon_unit, is_price_unit, price_factor
 
 SUN_ENTITY: Final = "sun.sun"
 HOME_ZONE: Final = "zone.home"
 
 _ABSENT: Final = frozenset({STATE_UNKNOWN, STATE_UNAVAILABLE, ""})
-# "EUR/kWh", "ct/kWh", "EUR/MWh", "¢/kWh"
-_HUNDREDTHS: Final = frozenset({"ct", "cent", "cents", "c", "¢", "p", "øre", "öre"})
-_PRICE_UNIT: Final = re.compile(
-    r"(?P<money>[A-Z]{3}|[€£$¥₹₺₴₽₩]|(?i:kr|zł|Kč|Ft|lei|лв|Fr|"
-    rf"{'|'.join(sorted(_HUNDREDTHS))}))/(?P<energy>(?i:Wh|kWh|MWh))"
-)
-_PER_KWH: Final[Mapping[str, float]] = {"wh": 1000.0, "kwh": 1.0, "mwh": 0.001}
-_CARBON_FACTORS: Final[Mapping[str, float]] = {
-    "gco2eq/kwh": 1.0,
-    "gco2e/kwh": 1.0,
-    "gco2/kwh": 1.0,
-    "kgco2/kwh": 1000.0,
-    "kgco2e/kwh": 1000.0,
-    "kgco2eq/kwh": 1000.0,
-    "kgco2/mwh": 1.0,
-    "kgco2e/mwh": 1.0,
-    "kgco2eq/mwh": 1.0,
-    # "lb CO2/MWh" is what WattTime has.
-    "lbco2/mwh": 0.45359237,
-    "lbsco2/mwh": 0.45359237,
-    "lbs/mwh": 0.45359237,
-}
 # A price or intensity of another time than now.
 _OTHER_TIMES: Final = re.compile(
     r"(?<![a-z])(next|previous|last|tomorrow|yesterday|forecast|max|min|avg|average"
@@ -123,6 +102,21 @@ class ContextTracker:
         """The fields of this moment; what is unknown is left out."""
         return self._values
 
+    @property
+    def found(self) -> Mapping[ContextField, tuple[str, ...]]:
+        """The entities behind the fields; a field without any is left out."""
+        return {
+            field: entity_ids
+            for field, entity_ids in (
+                (ContextField.OUTDOOR_CONDITION, _as_tuple(self._weather)),
+                (ContextField.OUTDOOR_TEMPERATURE, _as_tuple(self._temperature)),
+                (ContextField.CARBON_INTENSITY, _as_tuple(self._carbon)),
+                (ContextField.ELECTRICITY_PRICE, _as_tuple(self._price)),
+                (ContextField.ANYONE_HOME, self._presence),
+            )
+            if entity_ids
+        }
+
     @callback
     def resolve(self) -> None:
         """Find the entities behind the fields, then read them."""
@@ -178,8 +172,8 @@ class ContextTracker:
         if (temperature := self._number(self._temperature)) is not None:
             values[ContextField.OUTDOOR_TEMPERATURE] = _to_celsius(*temperature)
         if (carbon := self._number(self._carbon)) is not None:
-            factor = _CARBON_FACTORS.get(_squeeze(carbon[1]), 1.0)
-            values[ContextField.CARBON_INTENSITY] = carbon[0] * factor
+            factor = carbon_factor(carbon[1])
+            values[ContextField.CARBON_INTENSITY] = carbon[0] * (factor or 1.0)
         if (price := self._number(self._price)) is not None:
             values[ContextField.ELECTRICITY_PRICE] = price[0] * price_factor(price[1])
         if (anyone_home := self._anyone_home()) is not None:
@@ -275,35 +269,13 @@ class ContextTracker:
         return (HOME_ZONE,)
 
 
+def _as_tuple(entity_id: str | None) -> tuple[str, ...]:
+    return () if entity_id is None else (entity_id,)
+
+
 def _only(found: Iterable[str]) -> str | None:
     items = list(found)
     return items[0] if len(items) == 1 else None
-
-
-def _squeeze(unit: str) -> str:
-    return unit.lower().replace(" ", "").replace("₂", "2")
-
-
-def is_carbon_unit(unit: str) -> bool:
-    """Tell whether a unit is a mass of carbon dioxide per energy."""
-    return _squeeze(unit) in _CARBON_FACTORS
-
-
-def is_price_unit(unit: str) -> bool:
-    """Tell whether a unit is money per energy."""
-    return not is_carbon_unit(unit) and _match_price(unit) is not None
-
-
-def price_factor(unit: str) -> float:
-    """Return what a price in this unit is multiplied by to be in currency/kWh."""
-    if (match := _match_price(unit)) is None:
-        return 1.0
-    hundredths = 0.01 if match["money"].lower() in _HUNDREDTHS else 1.0
-    return hundredths * _PER_KWH[match["energy"].lower()]
-
-
-def _match_price(unit: str) -> re.Match[str] | None:
-    return _PRICE_UNIT.fullmatch(unit.replace(" ", ""))
 
 
 def _to_celsius(value: float, unit: str) -> float:
