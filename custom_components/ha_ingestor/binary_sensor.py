@@ -15,7 +15,7 @@ from .entities.pipeline import (
 )
 from .entities.source import SourceBinarySensorDescription
 from .entities.source_tables import BINARY_SENSORS
-from .entity import PipelineEntity, SourceEntity
+from .entity import PipelineEntity, SourceEntity, add_wanted
 
 PARALLEL_UPDATES = 0
 
@@ -34,13 +34,15 @@ async def async_setup_entry(
 
     @callback
     def add_source(source: SourceCoordinator[Any, Any]) -> None:
-        async_add_entities(
-            (
-                SourceBinarySensor(source, description)
-                for description in BINARY_SENSORS.get(source.kind, ())
-            ),
-            config_subentry_id=source.subentry.subentry_id,
-        )
+        table = BINARY_SENSORS.get(source.kind, ())
+
+        def add_new(new: list[SourceBinarySensorDescription[Any]]) -> None:
+            async_add_entities(
+                [SourceBinarySensor(source, description) for description in new],
+                config_subentry_id=source.subentry.subentry_id,
+            )
+
+        add_wanted(source, table, add_new)
 
     entry.async_on_unload(entry.runtime_data.sources.async_listen(add_source))
 

@@ -1,8 +1,9 @@
 """Base entities: unique ids and devices."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, override
 
+from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -10,6 +11,40 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from .const import DOMAIN
 from .coordinator import PipelineCoordinator
 from .coordinators.source import SourceCoordinator
+from .entities.source import SourceBinarySensorDescription, SourceEventDescription
+
+
+@callback
+def add_wanted[
+    DescriptionT: SourceBinarySensorDescription[Any] | SourceEventDescription
+](
+    source: SourceCoordinator[Any, Any],
+    table: Iterable[DescriptionT],
+    add_new: Callable[[list[DescriptionT]], None],
+) -> None:
+    """Add the entities of a source, now and when it wants more of them.
+
+    Args:
+        source: Of the entities.
+        table: All that its kind can have.
+        add_new: Adds those that are wanted and not there yet.
+    """
+    left = list(table)
+
+    @callback
+    def add() -> None:
+        new = [
+            description
+            for description in left
+            if description.is_wanted is None or description.is_wanted(source)
+        ]
+        if new:
+            left[:] = [description for description in left if description not in new]
+            add_new(new)
+
+    add()
+    if left:
+        source.config_entry.async_on_unload(source.async_add_listener(add))
 
 
 class PipelineEntity(CoordinatorEntity[PipelineCoordinator]):
@@ -39,7 +74,15 @@ class SourceEntity(CoordinatorEntity[SourceCoordinator[Any, Any]]):
     _attr_has_entity_name = True
     # The present moment only; most of them change with every update.
     _unrecorded_attributes = frozenset(
-        {"age_s", "fetched_at", "forecast", "last_success", "next_update", "stale"}
+        {
+            "age_s",
+            "fetched_at",
+            "forecast",
+            "last_success",
+            "measured_at",
+            "next_update",
+            "stale",
+        }
     )
 
     def __init__(

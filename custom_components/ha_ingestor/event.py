@@ -11,7 +11,7 @@ from .coordinators.source import SourceCoordinator
 from .data import IngestorConfigEntry
 from .entities.source import SourceEventDescription
 from .entities.source_tables import EVENTS
-from .entity import SourceEntity
+from .entity import SourceEntity, add_wanted
 
 PARALLEL_UPDATES = 0
 
@@ -25,13 +25,15 @@ async def async_setup_entry(
 
     @callback
     def add_source(source: SourceCoordinator[Any, Any]) -> None:
-        async_add_entities(
-            (
-                SourceEvent(source, description)
-                for description in EVENTS.get(source.kind, ())
-            ),
-            config_subentry_id=source.subentry.subentry_id,
-        )
+        table = EVENTS.get(source.kind, ())
+
+        def add_new(new: list[SourceEventDescription]) -> None:
+            async_add_entities(
+                [SourceEvent(source, description) for description in new],
+                config_subentry_id=source.subentry.subentry_id,
+            )
+
+        add_wanted(source, table, add_new)
 
     entry.async_on_unload(entry.runtime_data.sources.async_listen(add_source))
 

@@ -171,6 +171,13 @@ class SourceSensor(SourceEntity, SensorEntity):
 
     @property
     @override
+    def last_reset(self) -> datetime | None:
+        """Return when a total began anew last."""
+        view, reset_at = self.coordinator.data, self.entity_description.reset_at
+        return None if view is None or reset_at is None else reset_at(view)
+
+    @property
+    @override
     def extra_state_attributes(self) -> Mapping[str, Any]:
         """Return how old the value is, and what belongs to it."""
         view = self.coordinator.data

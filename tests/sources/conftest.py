@@ -1,6 +1,7 @@
 """Fixtures for tests of sources."""
 
 from collections.abc import AsyncGenerator
+import sys
 
 import pytest
 
@@ -8,13 +9,26 @@ from custom_components.ha_ingestor.coordinators.environment import DATA_BASE_URL
 from custom_components.ha_ingestor.sources.catalog import SOURCES
 from homeassistant.core import HomeAssistant
 from tests.sources.kit import ProviderServer
+from tests.sources.meter_libraries import create_libraries
 
 
 @pytest.fixture
-async def provider(hass: HomeAssistant) -> AsyncGenerator[ProviderServer]:
+async def provider(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[ProviderServer]:
     """A server that every source asks instead of its own provider."""
     server = ProviderServer()
     await server.start()
     hass.data[DATA_BASE_URLS] = dict.fromkeys(SOURCES, server.url)
+    for name, module in create_libraries(server.url).items():
+        monkeypatch.setitem(sys.modules, name, module)
     yield server
     await server.stop()
+
+
+@pytest.fixture
+async def berlin(hass: HomeAssistant) -> None:
+    """A home in Germany."""
+    await hass.config.async_update(
+        time_zone="Europe/Berlin", currency="EUR", country="DE"
+    )

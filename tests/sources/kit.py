@@ -93,8 +93,9 @@ class Case:
 
     Its `args.json` holds `arguments`, `now`, optionally `time_zone`, `latitude`,
     `longitude`, `country`, `currency`, `states` (entity id to `state`,
-    `attributes`, `last_updated`), and `answers`: items of `path`, `file` (a
-    `response_*` beside it), and optionally `method`, `query`, `status`, `headers`.
+    `attributes`, `last_updated`, `last_reported`), and `answers`: items of `path`,
+    `file` (a `response_*` beside it), and optionally `method`, `query`, `status`,
+    `headers`.
     """
 
     kind: str
@@ -139,6 +140,12 @@ class CannedState:
     state: str
     attributes: Mapping[str, Any]
     last_updated: datetime
+    reported_at: datetime | None = None
+
+    @property
+    def last_reported(self) -> datetime:
+        """When it was stated last; when it changed, where a case says nothing."""
+        return self.reported_at or self.last_updated
 
 
 def create_case_context(args: Mapping[str, Any]) -> SourceContext:
@@ -151,6 +158,9 @@ def create_case_context(args: Mapping[str, Any]) -> SourceContext:
             last_updated=datetime.fromisoformat(item["last_updated"])
             if "last_updated" in item
             else now,
+            reported_at=datetime.fromisoformat(item["last_reported"])
+            if "last_reported" in item
+            else None,
         )
         for entity_id, item in args.get("states", {}).items()
     }

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+import json
+import logging
+import os
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -21,8 +24,12 @@ from ..sources.base import (
 )
 from ..sources.http import HttpClient
 
-# Base URLs to ask instead of the providers' own, by key of the source. Set by
-# whoever serves stand-ins, before a source is made.
+_LOGGER = logging.getLogger(__name__)
+
+# Base URLs to ask instead of the providers' own, by key of the source: for whoever
+# serves stand-ins. A JSON object in the environment, or put here before a source is
+# made.
+ENVIRONMENT_VARIABLE: Final = "HA_INGESTOR_BASE_URLS"
 DATA_BASE_URLS: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_base_urls")
 
 
@@ -33,14 +40,27 @@ def create_source[DataT: SourceData](
     arguments: Mapping[str, Any],
 ) -> Source[DataT]:
     """Return a source that is ready to be asked."""
-    base_url = hass.data.get(DATA_BASE_URLS, {}).get(
-        description.key, description.base_url
+    base_url = _base_urls(hass).get(
+        description.key, description.get_base_url(arguments)
     )
     environment = SourceEnvironment(
         http=HttpClient(async_get_clientsession(hass), base_url),
         run_blocking=hass.async_add_executor_job,
     )
     return description.create(environment, arguments)
+
+
+def _base_urls(hass: HomeAssistant) -> dict[str, str]:
+    if DATA_BASE_URLS not in hass.data:
+        try:
+            found: dict[str, str] = json.loads(
+                os.environ.get(ENVIRONMENT_VARIABLE, "{}")
+            )
+        except ValueError:
+            _LOGGER.exception("%s is not JSON", ENVIRONMENT_VARIABLE)
+            found = {}
+        hass.data[DATA_BASE_URLS] = found
+    return hass.data[DATA_BASE_URLS]
 
 
 @callback

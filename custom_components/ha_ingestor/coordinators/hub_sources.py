@@ -1,7 +1,7 @@
 """All sources of a hub: made, changed and removed with its subentries."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 import logging
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ class HubSources:
         self._listeners: list[Callable[[SourceCoordinator[Any, Any]], None]] = []
         self._fed: Mapping[ContextField, FieldValue | None] = {}
         self._lock = asyncio.Lock()
+        self._is_stopped = False
 
     @property
     def coordinators(self) -> list[SourceCoordinator[Any, Any]]:
@@ -42,13 +43,18 @@ class HubSources:
     @callback
     def get(self, kind: SourceKind) -> SourceCoordinator[Any, Any] | None:
         """Return the source of a kind that feeds the events, or the first."""
-        found = [item for item in self._coordinators.values() if item.kind is kind]
-        choose = _CHOSEN_SOURCES.get(kind)
-        chosen = None if choose is None else choose(self._options)
-        for coordinator in found:
-            if coordinator.subentry.subentry_id == chosen:
-                return coordinator
-        return found[0] if found else None
+        if (chosen := self._get_chosen(kind)) is not None:
+            return chosen
+        found = (item for item in self._coordinators.values() if item.kind is kind)
+        return next(found, None)
+
+    @callback
+    def _get_chosen(self, kind: SourceKind) -> SourceCoordinator[Any, Any] | None:
+        """Return the source that the user has chosen, if it is still there."""
+        choose = CHOSEN_SOURCES.get(kind)
+        chosen_id = None if choose is None else choose(self._options)
+        chosen = self._coordinators.get(chosen_id) if chosen_id else None
+        return chosen if chosen is not None and chosen.kind is kind else None
 
     @property
     def _options(self) -> HubOptions:
@@ -70,34 +76,52 @@ class HubSources:
         Caches are read, but no provider is waited for.
         """
         async with self._lock:
+            if self._is_stopped:
+                # A change that was still on its way when the hub was unloaded.
+                return
             subentries = {
                 subentry_id: subentry
                 for subentry_id, subentry in self._entry.subentries.items()
                 if _is_known(subentry)
             }
             for subentry_id in self._coordinators.keys() - subentries.keys():
-                coordinator = self._coordinators.pop(subentry_id)
-                await coordinator.async_stop()
-                await coordinator.async_forget()
+                await _async_try(self._async_remove(subentry_id), subentry_id)
             for subentry_id, subentry in subentries.items():
                 if (existing := self._coordinators.get(subentry_id)) is None:
-                    await self._async_add(subentry)
+                    await _async_try(self._async_add(subentry), subentry.title)
                 elif existing.has_changed():
-                    await existing.async_change(subentry)
+                    await _async_try(existing.async_change(subentry), subentry.title)
             self.context_changed()
 
     async def _async_add(self, subentry: ConfigSubentry) -> None:
         kind = SourceKind(subentry.subentry_type)
         coordinator = COORDINATORS[kind](self._hass, self._entry, subentry, self)
+        try:
+            await coordinator.async_start()
+        except BaseException:
+            await coordinator.async_shutdown()
+            raise
+        # Only now, and without a pause in between: who starts to listen meanwhile
+        # is told of it once.
         self._coordinators[subentry.subentry_id] = coordinator
-        await coordinator.async_start()
         for added in tuple(self._listeners):
             added(coordinator)
 
+    async def _async_remove(self, subentry_id: str) -> None:
+        coordinator = self._coordinators.pop(subentry_id)
+        await coordinator.async_stop()
+        await coordinator.async_forget()
+
     async def async_stop(self) -> None:
-        """End all sources."""
+        """End all sources, for good."""
+        self._is_stopped = True
         async with self._lock:
-            await asyncio.gather(*(item.async_stop() for item in self.coordinators))
+            await asyncio.gather(
+                *(
+                    _async_try(item.async_stop(), item.name)
+                    for item in self.coordinators
+                )
+            )
             self._coordinators.clear()
 
     @callback
@@ -110,18 +134,25 @@ class HubSources:
         """Give the pipeline the context fields that sources feed, if they changed."""
         fed: dict[ContextField, FieldValue | None] = {}
         for kind, (field, has_entity) in _FED_FIELDS.items():
-            chosen = _CHOSEN_SOURCES[kind](self._options)
-            if chosen is None and has_entity(self._options):
+            if self._get_chosen(kind) is None and has_entity(self._options):
                 # An entity that was chosen by hand is more than a mere first source.
                 continue
-            if (coordinator := self.get(kind)) is not None:
-                fed[field] = coordinator.get_context_value()
+            if found := self._list_feeding(kind):
+                combine = _COMBINED.get(kind, _take_first)
+                fed[field] = combine([_read_context(item) for item in found])
         if fed != self._fed:
             self._fed = fed
             self._pipeline.set_source_context(fed)
 
+    def _list_feeding(self, kind: SourceKind) -> list[SourceCoordinator[Any, Any]]:
+        """List the sources that say something of this moment to events."""
+        if kind in _COMBINED and self._get_chosen(kind) is None:
+            return [item for item in self._coordinators.values() if item.kind is kind]
+        coordinator = self.get(kind)
+        return [] if coordinator is None else [coordinator]
 
-_CHOSEN_SOURCES: Final[Mapping[SourceKind, Callable[[HubOptions], str | None]]] = {
+
+CHOSEN_SOURCES: Final[Mapping[SourceKind, Callable[[HubOptions], str | None]]] = {
     SourceKind.CARBON_INTENSITY: lambda options: options.carbon_intensity_source,
     SourceKind.ELECTRICITY_PRICE: lambda options: options.electricity_price_source,
     SourceKind.OCCUPANCY: lambda options: options.occupancy_source,
@@ -143,6 +174,38 @@ _FED_FIELDS: Final[
         lambda options: bool(options.presence_entities),
     ),
 }
+
+
+def _take_first(values: Sequence[FieldValue | None]) -> FieldValue | None:
+    return values[0]
+
+
+def _is_any(values: Sequence[FieldValue | None]) -> FieldValue | None:
+    """Tell whether any is true; None if none is known."""
+    known = [value for value in values if value is not None]
+    return any(known) if known else None
+
+
+# Kinds of which all sources together answer for the home, unless one was chosen.
+_COMBINED: Final[
+    Mapping[SourceKind, Callable[[Sequence[FieldValue | None]], FieldValue | None]]
+] = {SourceKind.OCCUPANCY: _is_any}
+
+
+async def _async_try(work: Awaitable[None], name: str) -> None:
+    """Keep what goes wrong with one source away from all others."""
+    try:
+        await work
+    except Exception:
+        _LOGGER.exception("Unexpected error in the source %s", name)
+
+
+def _read_context(coordinator: SourceCoordinator[Any, Any]) -> FieldValue | None:
+    try:
+        return coordinator.get_context_value()
+    except Exception as err:  # noqa: BLE001 - the fields of the others are known
+        _LOGGER.debug("No context of %s: %s", coordinator.name, err)
+        return None
 
 
 def _is_known(subentry: ConfigSubentry) -> bool:

@@ -10,9 +10,17 @@ from ..errors import SourceAuthError, SourceError
 
 @callback
 def async_show_issue(
-    hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry, err: SourceError
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    subentry: ConfigSubentry,
+    err: SourceError,
+    words: str,
 ) -> None:
-    """Ask for help with a source that is refused or configured wrongly."""
+    """Ask for help with a source that is refused or configured wrongly.
+
+    Args:
+        words: What is said of the error, without secrets.
+    """
     key = "source_refused" if isinstance(err, SourceAuthError) else "source_argument"
     ir.async_create_issue(
         hass,
@@ -24,7 +32,7 @@ def async_show_issue(
         translation_placeholders={
             "hub": entry.title,
             "source": subentry.title,
-            "error": str(err),
+            "error": words,
         },
     )
 

@@ -6,12 +6,13 @@ its slot, all of it when the data have expired. Event loop only.
 """
 
 from abc import abstractmethod
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 import hashlib
 import json
 import logging
-import random
 from typing import Any, ClassVar, Final, Protocol, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -27,18 +28,13 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from homeassistant.util import dt as dt_util
 
 from ..const import CONF_ARGUMENTS, CONF_PROVIDER, CONF_SETTINGS, DOMAIN
-from ..errors import (
-    SourceArgumentError,
-    SourceAuthError,
-    SourceDataError,
-    SourceError,
-    SourceUnavailableError,
-)
+from ..errors import SourceArgumentError, SourceAuthError, SourceError
 from ..models import FieldValue, Point, SourceKind
-from ..sources.base import Source, SourceData, SourceDescription
+from ..sources.base import SourceData, SourceDescription
 from ..sources.catalog import SOURCES
-from .environment import create_context, create_source
+from .fetcher import CLOSE_TIMEOUT_S, Fetcher
 from .issue import async_delete_issue, async_show_issue
+from .pace import add_jitter, find_first_pause, find_retry, find_retry_after
 from .success_rate import SuccessRate
 
 _LOGGER = logging.getLogger(__name__)
@@ -46,11 +42,8 @@ _LOGGER = logging.getLogger(__name__)
 _STORAGE_VERSION: Final = 1
 # A crash costs what was learned since; the data themselves are asked for again.
 _SAVE_DELAY_S: Final = 30.0
-# After a failure; doubled with each one up to the longest.
-FIRST_RETRY_S: Final = 60.0
-MAX_RETRY_S: Final = 3600.0
-# So much of a pause is left to chance, so that homes do not ask all at once.
-_JITTER: Final = 0.1
+# What reads entities may change every second, and disks may be SD cards.
+_LOCAL_SAVE_DELAY_S: Final = 900.0
 # Refused credentials are believed at the second time: providers have blips.
 _REFUSALS_FOR_ISSUE: Final = 2
 
@@ -112,13 +105,17 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self.last_error: str | None = None
         self.success_rate = SuccessRate()
         self._failures = self._refusals = 0
+        # The provider wants to be left alone until then, across restarts.
+        self._not_before: datetime | None = None
+        self._is_save_due = False
+        self._puzzles: set[str] = set()
         self._emitted: dict[Any, Mapping[str, FieldValue]] = {}
         self._timer: CALLBACK_TYPE | None = None
         self._unsubscribers: list[CALLBACK_TYPE] = []
         self._event_listeners: dict[str, list[EventListener]] = {}
         self._store = create_store(hass, subentry.subentry_id)
-        self._source: Source[DataT] | None = None
         self._take(subentry)
+        self._fetcher = Fetcher(hass, self.name, self.description)
 
     def _take(self, subentry: ConfigSubentry) -> None:
         self.subentry = subentry
@@ -186,21 +183,25 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self._open()
         self._async_renew_view()
         now = dt_util.utcnow()
-        waits_s = 0.0
-        if self.answer is not None and self.fetched_at is not None:
-            due_at = self.fetched_at + self.get_interval(now)
-            waits_s = max(0.0, (due_at - now).total_seconds())
-        if waits_s and not self.description.is_local:
-            self._set_pause(timedelta(seconds=waits_s))
+        pause = find_first_pause(
+            now, self._find_interval(now), self.fetched_at, self._not_before
+        )
+        if pause and not self.description.is_local:
+            self._set_pause(pause)
             self._schedule_refresh()
         else:
             self._in_background(self.async_refresh())
 
+    def _find_interval(self, now: datetime) -> timedelta:
+        found = self._guarded(self.get_interval, now)
+        return found or self.description.update_interval
+
     def _open(self) -> None:
         """Make the source and follow the entities that it reads."""
         arguments: Mapping[str, Any] = self._taken[CONF_ARGUMENTS]
-        self._source = create_source(self.hass, self.description, arguments)
-        if entities := self.list_entities(arguments):
+        self._fetcher = Fetcher(self.hass, self.name, self.description)
+        self._fetcher.open(arguments)
+        if entities := self._guarded(self.list_entities, arguments):
             self._unsubscribers.append(
                 async_track_state_change_event(
                     self.hass, sorted(entities), self._entity_changed
@@ -232,7 +233,7 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self._take(subentry)
         if is_other:
             await self._async_close_source()
-            self.answer = self.fetched_at = self.last_error = None
+            self.answer = self.fetched_at = self.last_error = self._not_before = None
             self._failures = self._refusals = 0
             async_delete_issue(self.hass, subentry.subentry_id)
             self._unsubscribers.append(self.async_add_listener(lambda: None))
@@ -245,6 +246,13 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         await self.async_shutdown()
         self._cancel_timer()
         await self._async_close_source()
+        with suppress(TimeoutError):
+            # Until a request that was going on has been given up.
+            async with (
+                asyncio.timeout(CLOSE_TIMEOUT_S),
+                self._debounced_refresh.async_lock(),
+            ):
+                pass
         async_delete_issue(self.hass, self.subentry.subentry_id)
         await self._store.async_save(self._to_stored())
 
@@ -256,79 +264,75 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         for unsubscribe in self._unsubscribers:
             unsubscribe()
         self._unsubscribers.clear()
-        source, self._source = self._source, None
-        if source is not None:
-            await source.async_close()
+        await self._fetcher.async_close()
 
     # --- polling ---
+
+    @override
+    @callback
+    def _schedule_refresh(self) -> None:
+        if not self._shutdown_requested:
+            super()._schedule_refresh()
 
     @override
     async def _async_update_data(self) -> ViewT | None:
         now = dt_util.utcnow()
         try:
-            await self._async_fetch()
+            result = await self._fetcher.async_fetch()
         except SourceError as err:
             self._note_failure(err)
             self._renew(dt_util.utcnow())
             if not self.last_update_success:
                 # Of a second failure in a row nobody would hear.
                 self.async_update_listeners()
+            pause = find_retry(
+                err,
+                self._failures,
+                # A change of the entities wakes it sooner.
+                longest=self._find_interval(now) if self.description.is_local else None,
+            )
+            self._set_pause(pause)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="source_failed",
                 translation_placeholders={"error": self.last_error or ""},
-                retry_after=self._find_retry(err),
-            ) from err
+                retry_after=pause.total_seconds(),
+            ) from None
+        if result is None:
+            # Stopped or changed meanwhile, which is neither a success nor a failure.
+            if self.last_update_success:
+                return self.data
+            raise UpdateFailed
         self.fetched_at = dt_util.utcnow()
-        self.last_error = None
+        self.last_error = self._not_before = None
         self._failures = self._refusals = 0
-        self.success_rate.note(_today(), is_success=True)
+        self.success_rate.note(dt_util.now().date(), is_success=True)
         async_delete_issue(self.hass, self.subentry.subentry_id)
-        self._set_pause(
-            self.get_interval(now) * (1 + random.uniform(0, _JITTER))  # noqa: S311
-        )
+        previous, self.answer = self.answer, result.data
+        self._guarded(self.answered, previous)
+        self._set_pause(add_jitter(self._find_interval(now)))
         self._renew(self.fetched_at)
         self._save_soon()
         return self.data
 
-    async def _async_fetch(self) -> None:
-        if self._source is None:
-            raise SourceUnavailableError("Stopped")
-        try:
-            result = await self._source.async_fetch(create_context(self.hass))
-        except SourceError:
-            raise
-        except Exception as err:
-            if self._failures == 0:
-                _LOGGER.exception("Unexpected error while asking %s", self.name)
-            raise SourceDataError(f"{type(err).__name__}: {err}") from err
-        previous, self.answer = self.answer, result.data
-        self.answered(previous)
-
     def _note_failure(self, err: SourceError) -> None:
-        self.last_error = str(err)
+        self.last_error = self._fetcher.hide(str(err))
         self._failures += 1
-        self.success_rate.note(_today(), is_success=False)
-        if isinstance(err, SourceAuthError | SourceArgumentError):
+        self.success_rate.note(dt_util.now().date(), is_success=False)
+        if (asked_s := find_retry_after(err)) is not None:
+            self._not_before = dt_util.utcnow() + timedelta(seconds=asked_s)
+        # Where there are no credentials, nobody can give it others.
+        if isinstance(err, SourceArgumentError) or (
+            isinstance(err, SourceAuthError) and self.description.secrets
+        ):
             self._refusals += 1
             if self._refusals >= _REFUSALS_FOR_ISSUE:
-                async_show_issue(self.hass, self.config_entry, self.subentry, err)
+                async_show_issue(
+                    self.hass, self.config_entry, self.subentry, err, self.last_error
+                )
         else:
             self._refusals = 0
         self._save_soon()
-
-    def _find_retry(self, err: SourceError) -> float:
-        """Return the seconds until the next attempt after a failure."""
-        doubled = FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 10)
-        wait_s = min(doubled, MAX_RETRY_S)
-        if self.description.is_local:
-            # A change of the entities wakes it sooner.
-            wait_s = min(wait_s, self.description.update_interval.total_seconds())
-        wait_s *= 1 + random.uniform(0, _JITTER)  # noqa: S311
-        if isinstance(err, SourceUnavailableError) and err.retry_after_s is not None:
-            wait_s = max(wait_s, err.retry_after_s)
-        self.next_refresh_at = dt_util.utcnow() + timedelta(seconds=wait_s)
-        return wait_s
 
     def _set_pause(self, pause: timedelta) -> None:
         self.update_interval = pause
@@ -360,13 +364,27 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self._async_renew_view()
 
     def _renew(self, now: datetime) -> None:
-        previous, self.data = self.data, self._evaluate(now)
+        if self._shutdown_requested:
+            return
+        previous, self.data = self.data, self._guarded(self._evaluate, now)
         if self.data is not None:
-            self._emit_points(now)
+            self._guarded(self._emit_points, now)
         if previous != self.data:
-            self.view_changed(previous)
+            self._guarded(self.view_changed, previous)
         self.hub.context_changed()
-        self._set_timer(now)
+        self._guarded(self._set_timer, now)
+
+    def _guarded[ArgumentT, ResultT](
+        self, work: Callable[[ArgumentT], ResultT], argument: ArgumentT
+    ) -> ResultT | None:
+        """Do what depends on data from outside; None, logged once, if it fails."""
+        try:
+            return work(argument)
+        except Exception:
+            if work.__name__ not in self._puzzles:
+                self._puzzles.add(work.__name__)
+                _LOGGER.exception("Unexpected error in %s", self.name)
+            return None
 
     def _evaluate(self, now: datetime) -> ViewT | None:
         if self.answer is None or self.answer.valid_until <= now:
@@ -422,12 +440,16 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
     # --- the cache on disk ---
 
     async def _async_load(self) -> None:
-        if (stored := await self._store.async_load()) is None:
-            return
         try:
+            if (stored := await self._store.async_load()) is None:
+                return
             self.success_rate = SuccessRate(stored["success_rate"])
             self.load_state(stored["state"])
-            if stored["origin"] == self._origin and stored["answer"] is not None:
+            if stored["origin"] != self._origin:
+                return
+            if (not_before := stored.get("not_before")) is not None:
+                self._not_before = datetime.fromtimestamp(not_before, UTC)
+            if stored["answer"] is not None:
                 self.fetched_at = datetime.fromtimestamp(stored["fetched_at"], UTC)
                 self.answer = self._read_answer(stored["answer"])
         except Exception as err:  # noqa: BLE001 - a cache may be of any version
@@ -439,11 +461,19 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         return answer
 
     def _save_soon(self) -> None:
-        self._store.async_delay_save(self._to_stored, _SAVE_DELAY_S)
+        if self._is_save_due:
+            # A later call would put it off, again and again.
+            return
+        self._is_save_due = True
+        delay_s = _LOCAL_SAVE_DELAY_S if self.description.is_local else _SAVE_DELAY_S
+        self._store.async_delay_save(self._to_stored, delay_s)
 
     def _to_stored(self) -> dict[str, Any]:
+        self._is_save_due = False
+        not_before = self._not_before
         return {
             "origin": self._origin,
+            "not_before": not_before.timestamp() if not_before else None,
             "fetched_at": self.fetched_at.timestamp() if self.fetched_at else None,
             "answer": self.answer.to_json() if self.answer is not None else None,
             "success_rate": self.success_rate.to_json(),
@@ -465,7 +495,3 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
 def create_store(hass: HomeAssistant, subentry_id: str) -> Store[dict[str, Any]]:
     """Return where the cache of a source is."""
     return Store(hass, _STORAGE_VERSION, f"{DOMAIN}/source_{subentry_id}")
-
-
-def _today() -> Any:
-    return dt_util.now().date()

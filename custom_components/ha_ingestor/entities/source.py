@@ -22,27 +22,40 @@ class SourceSensorDescription[ViewT](SensorEntityDescription):
     Attributes:
         unit: Unit that depends on the view, such as a currency's.
         placeholders: Values for the translated name, such as a circuit's.
+        reset_at: When a total began anew last.
     """
 
     value: Callable[[ViewT], float | str | date | datetime | None]
     unit: Callable[[ViewT], str | None] | None = None
     attributes: Callable[[ViewT], Mapping[str, Any]] | None = None
     placeholders: Mapping[str, str] | None = None
+    reset_at: Callable[[ViewT], datetime] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceBinarySensorDescription[ViewT](BinarySensorEntityDescription):
-    """A yes or no of a view; None where the source does not know it now."""
+    """A yes or no of a view; None where the source does not know it now.
+
+    Attributes:
+        is_wanted: Tells whether a coordinator has it, asked again at every update;
+            None for always.
+    """
 
     is_on: Callable[[ViewT], bool | None]
     attributes: Callable[[ViewT], Mapping[str, Any]] | None = None
+    is_wanted: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceEventDescription(EventEntityDescription):
-    """An event that a coordinator fires under its key."""
+    """An event that a coordinator fires under its key.
+
+    Attributes:
+        is_wanted: As that of a binary sensor.
+    """
 
     event_types: list[str]
+    is_wanted: Callable[[Any], bool] | None = None
 
 
 SUCCESS_RATE: Final = SensorEntityDescription(

@@ -5,7 +5,9 @@ the answers. Every provider has a step of its own name, so that it has texts of 
 own.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
+import itertools
 import logging
 from typing import Any, ClassVar, Final
 
@@ -16,10 +18,13 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import callback
 
 from ..const import CONF_ARGUMENTS, CONF_PROVIDER, CONF_SETTINGS
 from ..coordinators.environment import create_context, create_source
+from ..coordinators.kinds import SETTINGS_CHECKS
+from ..coordinators.requirements import async_install
 from ..errors import (
     SourceArgumentError,
     SourceAuthError,
@@ -30,6 +35,7 @@ from ..errors import (
 from ..models import SourceKind
 from ..sources.base import SourceDescription, SourceResult
 from ..sources.catalog import SETTINGS, SOURCES, list_sources
+from .preconditions import PRECONDITIONS
 from .problems import FIELD_BASE, FormProblem
 from .source_forms import (
     create_argument_schema,
@@ -40,9 +46,9 @@ from .source_forms import (
 _LOGGER = logging.getLogger(__name__)
 
 STEP_SETTINGS: Final = "settings"
-
-# What must be there before a kind makes sense; returns the reason to give up.
-PRECONDITIONS: Final[Mapping[SourceKind, Callable[[HomeAssistant], str | None]]] = {}
+STEP_INSTALL: Final = "install"
+# What is there already needs no page that says so.
+_INSTALL_PATIENCE_S: Final = 0.5
 
 
 class SourceFlow(ConfigSubentryFlow):
@@ -55,14 +61,19 @@ class SourceFlow(ConfigSubentryFlow):
         self._arguments: dict[str, Any] = {}
         self._result: SourceResult[Any] | None = None
         self._source: SourceDescription[Any] | None = None
+        # What was entered, while packages are installed for it.
+        self._waiting: dict[str, Any] | None = None
+        self._installation: asyncio.Task[None] | None = None
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Ask for the provider, unless there is only one."""
         precondition = PRECONDITIONS.get(self.kind)
-        if precondition and (reason := precondition(self.hass)) is not None:
-            return self.async_abort(reason=reason)
+        if precondition and (obstacle := precondition(self.hass)) is not None:
+            return self.async_abort(
+                reason=obstacle.reason, description_placeholders=obstacle.placeholders
+            )
         sources = list_sources(self.kind)
         if user_input is not None:
             return await self._async_ask(SOURCES[user_input[CONF_PROVIDER]], None)
@@ -97,17 +108,58 @@ class SourceFlow(ConfigSubentryFlow):
     ) -> SubentryFlowResult:
         """Show the form of a provider, or try what was entered in it."""
         self._source = source
+        if user_input is None:
+            user_input, self._waiting = self._waiting, None
         stored = self._get_stored(CONF_ARGUMENTS)
         if user_input is None and source.arguments:
             return self._show(source.key, stored, None, None)
         values = read_arguments(source.arguments, user_input or {}, stored)
         if self._is_configured(source, values):
             return self.async_abort(reason="already_configured")
-        problem = await self._async_try(source, values)
+        if not await self._async_is_installed(source):
+            self._waiting = user_input or {}
+            return await self.async_step_install()
+        problem = self._find_installation_problem(source)
+        if problem is None:
+            problem = await self._async_try(source, values)
         if problem is not None:
             return self._show(source.key, stored, user_input or {}, problem)
         self._arguments = values
         return await self.async_step_settings()
+
+    async def _async_is_installed(self, source: SourceDescription[Any]) -> bool:
+        """Begin to install what the provider needs; tell whether that has ended."""
+        if not source.requirements:
+            return True
+        if self._installation is None:
+            self._installation = self.hass.async_create_task(
+                async_install(self.hass, source.requirements)
+            )
+        await asyncio.wait({self._installation}, timeout=_INSTALL_PATIENCE_S)
+        return self._installation.done()
+
+    def _find_installation_problem(
+        self, source: SourceDescription[Any]
+    ) -> FormProblem | None:
+        task, self._installation = self._installation, None
+        if task is None or (err := task.exception()) is None:
+            return None
+        words = {"provider": source.name, "error": str(err)}
+        return FormProblem(FIELD_BASE, "not_installed", words)
+
+    async def async_step_install(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show that packages are being installed; then go on with what was entered."""
+        assert self._source is not None  # noqa: S101 - no step leads here without it
+        if self._installation is None or self._installation.done():
+            return self.async_show_progress_done(next_step_id=self._source.key)
+        return self.async_show_progress(
+            step_id=STEP_INSTALL,
+            progress_action=STEP_INSTALL,
+            progress_task=self._installation,
+            description_placeholders={"provider": self._source.name},
+        )
 
     async def async_step_settings(
         self, user_input: dict[str, Any] | None = None
@@ -117,7 +169,21 @@ class SourceFlow(ConfigSubentryFlow):
         stored = self._get_stored(CONF_SETTINGS)
         if user_input is None and arguments:
             return self._show(STEP_SETTINGS, stored, None, None)
-        return self._finish(read_arguments(arguments, user_input or {}, stored))
+        settings = read_arguments(arguments, user_input or {}, stored)
+        if (problem := self._check_settings(settings)) is not None:
+            return self._show(STEP_SETTINGS, stored, user_input or {}, problem)
+        return self._finish(settings)
+
+    def _check_settings(self, settings: Mapping[str, Any]) -> FormProblem | None:
+        """Return what is wrong with settings, None if nothing."""
+        assert self._source is not None  # noqa: S101 - no step leads here without it
+        if (check := SETTINGS_CHECKS.get(self.kind)) is None:
+            return None
+        try:
+            check(self.hass, settings, self._result.data if self._result else None)
+        except SourceArgumentError as err:
+            return describe_source_error(err, self._source, self._arguments)
+        return None
 
     def _finish(self, settings: Mapping[str, Any]) -> SubentryFlowResult:
         assert self._source is not None  # noqa: S101 - no step leads here without it
@@ -133,9 +199,18 @@ class SourceFlow(ConfigSubentryFlow):
         return self.async_create_entry(title=self._get_title(), data=data)
 
     def _get_title(self) -> str:
+        """Return a title that no other source of the hub has."""
         assert self._source is not None  # noqa: S101 - likewise
         place = self._result.place if self._result else None
-        return f"{self._source.name} {place}" if place else self._source.name
+        name = self._source.title or self._source.name
+        title = f"{name} {place}" if place else name
+        taken = {subentry.title for subentry in self._get_entry().subentries.values()}
+        numbered = (f"{title} {number}" for number in itertools.count(2))
+        return next(
+            choice
+            for choice in itertools.chain((title,), numbered)
+            if choice not in taken
+        )
 
     def _get_stored(self, part: str) -> Mapping[str, Any] | None:
         """Return what holds until now, None for a new source."""
@@ -184,7 +259,7 @@ class SourceFlow(ConfigSubentryFlow):
             description_placeholders={
                 "provider": self._source.name,
                 "url": self._source.documentation.url,
-                "answer": answer,
+                "answer": answer or "-",
                 **(problem.placeholders if problem else {}),
             },
             last_step=is_settings or not SETTINGS.get(self.kind),
@@ -198,7 +273,12 @@ class SourceFlow(ConfigSubentryFlow):
         try:
             self._result = await source.async_fetch(create_context(self.hass))
         except SourceError as err:
-            return describe_source_error(err, description)
+            if isinstance(err, SourceUnavailableError) and self._may_come_later(
+                description, values
+            ):
+                self._result = None
+                return None
+            return describe_source_error(err, description, values)
         except Exception:
             _LOGGER.exception("Unexpected error while a source was tried")
             return FormProblem(FIELD_BASE, "unknown")
@@ -206,16 +286,40 @@ class SourceFlow(ConfigSubentryFlow):
             await source.async_close()
         return None
 
+    def _may_come_later(
+        self, description: SourceDescription[Any], values: Mapping[str, Any]
+    ) -> bool:
+        """Tell whether all that lacks is a value of entities that are there.
+
+        A car that is away, or a device that sleeps, is no reason to refuse its entity.
+        """
+        states = [
+            self.hass.states.get(entity_id)
+            for entity_id in description.list_entities(values)
+        ]
+        return (
+            description.is_local
+            and None not in states
+            and any(
+                state.state in {STATE_UNAVAILABLE, STATE_UNKNOWN}
+                for state in states
+                if state is not None
+            )
+        )
+
 
 def _list_fields(schema: probatio.Schema) -> set[str]:
     return {str(marker) for marker in schema.schema}
 
 
 def describe_source_error(
-    err: SourceError, source: SourceDescription[Any]
+    err: SourceError, source: SourceDescription[Any], arguments: Mapping[str, Any]
 ) -> FormProblem:
     """Return what a form says about an error, and at which field."""
-    words = {"provider": source.name, "error": str(err)}
+    words = {
+        "provider": source.name,
+        "error": source.hide_secrets(str(err), arguments),
+    }
     match err:
         case SourceArgumentError():
             return FormProblem(err.argument, err.key, {**words, **err.placeholders})

@@ -11,10 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
+from urllib.parse import quote, quote_plus
 
 from ..models import SourceKind
 from .http import HttpClient
+
+# Shorter ones would be found inside of innocent words.
+MIN_SECRET_LENGTH: Final = 4
 
 
 class EntityState(Protocol):
@@ -33,6 +37,11 @@ class EntityState(Protocol):
     @property
     def last_updated(self) -> datetime:
         """When state or attributes changed last; UTC."""
+        ...
+
+    @property
+    def last_reported(self) -> datetime:
+        """When they were stated last, changed or not; UTC."""
         ...
 
 
@@ -92,7 +101,8 @@ class SourceResult[DataT: SourceData]:
     """One good answer.
 
     Attributes:
-        place: What the provider calls the place or contract, for the source's title.
+        place: What the provider calls the place or contract, for the source's title;
+            None where that adds nothing, such as the name of an entity.
     """
 
     data: DataT
@@ -138,6 +148,8 @@ class ArgumentType(StrEnum):
 
 # Chooses an argument's default for the home that a source is added to.
 type DefaultFactory = Callable[[SourceContext], Any]
+# Chooses where to ask, for a provider that has a host per country.
+type BaseUrlFactory = Callable[[Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +211,16 @@ class SourceDescription[DataT: SourceData]:
     Attributes:
         key: Never changes; part of stored data and the step of its form.
         name: As the provider writes it; not translated.
-        base_url: Empty for a source that only reads entities.
+        title: How a source begins its title, and so the ids of its entities; empty
+            for the name.
+        base_url: Without a slash at its end, or what makes it of the arguments;
+            empty for a source that only reads entities.
         update_interval: The pace at which the data changes; chosen by us.
         arguments: What it asks the user for, in the order of the form.
         secrets: Follows from the arguments.
-        requirements: Packages that are installed when a user adds it.
+        requirements: Packages that are installed when a user adds it, and are there
+            when it is asked: its module imports them then, not before, and in the
+            executor.
         attribution: What its licence wants to be said beside its data.
         documentation: For docs/sources: what it delivers, resolution, delay, rate
             limit, licence, each one sentence or word.
@@ -215,8 +232,9 @@ class SourceDescription[DataT: SourceData]:
     name: str
     create: Callable[[SourceEnvironment, Mapping[str, Any]], Source[DataT]]
     update_interval: timedelta
+    title: str = ""
     arguments: tuple[Argument, ...] = ()
-    base_url: str = ""
+    base_url: str | BaseUrlFactory = ""
     requirements: tuple[str, ...] = ()
     attribution: str | None = None
     countries: frozenset[str] = frozenset()
@@ -231,10 +249,26 @@ class SourceDescription[DataT: SourceData]:
             if argument.type is ArgumentType.SECRET
         )
 
+    def hide_secrets(self, text: str, arguments: Mapping[str, Any]) -> str:
+        """Return a text without the secrets among the arguments.
+
+        Some providers repeat in an error what they refuse.
+        """
+        for key in self.secrets:
+            secret = arguments.get(key)
+            if isinstance(secret, str) and len(secret) >= MIN_SECRET_LENGTH:
+                for shape in (secret, quote(secret, safe=""), quote_plus(secret)):
+                    text = text.replace(shape, "***")
+        return text
+
     @property
     def is_local(self) -> bool:
         """Whether it only reads what Home Assistant has."""
         return not self.base_url
+
+    def get_base_url(self, arguments: Mapping[str, Any]) -> str:
+        """Return where the provider is asked."""
+        return self.base_url(arguments) if callable(self.base_url) else self.base_url
 
     def list_entities(self, arguments: Mapping[str, Any]) -> frozenset[str]:
         """Return the entities that the arguments name: it follows their changes."""

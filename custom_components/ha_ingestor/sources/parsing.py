@@ -16,11 +16,11 @@ def parse_time(value: Any) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(value)
-    except TypeError, ValueError:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except TypeError, ValueError, OverflowError:
         raise SourceDataError(f"Not a time: {value!r:.40}") from None
-    if moment.tzinfo is None:
-        raise SourceDataError(f"A time without an offset: {value!r:.40}")
-    return moment.astimezone(UTC)
+    raise SourceDataError(f"A time without an offset: {value!r:.40}")
 
 
 def parse_number(payload: Mapping[str, Any], key: str) -> float | None:
@@ -36,7 +36,7 @@ def parse_number(payload: Mapping[str, Any], key: str) -> float | None:
         raise SourceDataError(f"Not a number: {key}")
     try:
         number = float(value)
-    except ValueError:
+    except ValueError, OverflowError:
         raise SourceDataError(f"Not a number: {key}") from None
     if not math.isfinite(number):
         raise SourceDataError(f"Not a number: {key}")

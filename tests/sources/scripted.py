@@ -1,0 +1,90 @@
+"""A source of carbon intensity whose every answer a test decides."""
+
+from collections.abc import Awaitable, Callable, Mapping
+import dataclasses
+from datetime import timedelta
+from typing import Any, Final, override
+
+import pytest
+
+from custom_components.ha_ingestor.sources.base import (
+    Argument,
+    ArgumentType,
+    Source,
+    SourceContext,
+    SourceEnvironment,
+    SourceResult,
+)
+from custom_components.ha_ingestor.sources.carbon.model import CarbonData
+from custom_components.ha_ingestor.sources.carbon.uk_carbon_intensity import (
+    UK_CARBON_INTENSITY,
+)
+from custom_components.ha_ingestor.sources.catalog import SOURCES
+
+KEY: Final = "scripted"
+
+# What happens when it is asked: gets the arguments, returns the intensity.
+type Act = Callable[[Mapping[str, Any]], Awaitable[float]]
+
+
+class Script:
+    """What scripted sources do.
+
+    Attributes:
+        act: What happens when one is asked.
+        create: What happens when one is made, and when one is closed.
+        asked: The arguments of those that were asked.
+    """
+
+    def __init__(self) -> None:
+        self.act: Act = self._say_100
+        self.create: Callable[[], None] = lambda: None
+        self.close: Callable[[], Awaitable[None]] = self._do_nothing
+        self.asked: list[Mapping[str, Any]] = []
+
+    async def _say_100(self, arguments: Mapping[str, Any]) -> float:
+        return 100.0
+
+    async def _do_nothing(self) -> None:
+        """Close as most sources do."""
+
+
+class ScriptedSource(Source[CarbonData]):
+    def __init__(self, script: Script, arguments: Mapping[str, Any]) -> None:
+        script.create()
+        self._script = script
+        self._arguments = arguments
+
+    @override
+    async def async_fetch(self, context: SourceContext) -> SourceResult[CarbonData]:
+        self._script.asked.append(self._arguments)
+        intensity = await self._script.act(self._arguments)
+        return SourceResult(
+            data=CarbonData(region="Here", measured_at=context.now, intensity=intensity)
+        )
+
+    @override
+    async def async_close(self) -> None:
+        await self._script.close()
+
+
+def register(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Script:
+    """Put a scripted provider into the catalog for the time of a test."""
+    script = Script()
+
+    def create(
+        environment: SourceEnvironment, arguments: Mapping[str, Any]
+    ) -> Source[CarbonData]:
+        return ScriptedSource(script, arguments)
+
+    settings: dict[str, Any] = {
+        "key": KEY,
+        "name": "Scripted",
+        "create": create,
+        "update_interval": timedelta(minutes=15),
+        "arguments": (Argument(key="api_key", type=ArgumentType.SECRET),),
+        **changes,
+    }
+    description = dataclasses.replace(UK_CARBON_INTENSITY, **settings)
+    monkeypatch.setitem(SOURCES, KEY, description)  # type: ignore[arg-type]
+    return script
