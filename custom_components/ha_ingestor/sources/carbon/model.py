@@ -20,6 +20,8 @@ class CarbonData(SourceData):
         region: As the provider names it.
         grid_operator: None where the provider does not say.
         measured_at: Which moment the values are of; UTC.
+        confirmed_at: When they were still true, where only changes are told; None
+            where every answer has a time of its own.
         intensity: gCO2eq/kWh; None where the user's plan does not include it.
         is_marginal: Whether it is that of one more kilowatt-hour, not the mean of all.
         percentile: 0 is the cleanest of the last weeks, 100 the dirtiest.
@@ -31,6 +33,7 @@ class CarbonData(SourceData):
     region: str
     grid_operator: str | None = None
     measured_at: datetime
+    confirmed_at: datetime | None = None
     intensity: float | None = None
     is_marginal: bool = False
     percentile: float | None = None
@@ -41,14 +44,14 @@ class CarbonData(SourceData):
     @property
     @override
     def valid_until(self) -> datetime:
-        return self.measured_at + VALID_FOR
+        return (self.confirmed_at or self.measured_at) + VALID_FOR
 
     @property
     @override
     def summary(self) -> str:
         if self.intensity is not None:
             return f"{self.intensity:.0f} gCO2eq/kWh"
-        return "" if self.percentile is None else f"{self.percentile:.0f} %"
+        return "" if self.percentile is None else f"{self.percentile:.0f} / 100"
 
     @override
     def to_json(self) -> dict[str, Any]:
@@ -56,6 +59,9 @@ class CarbonData(SourceData):
             "region": self.region,
             "grid_operator": self.grid_operator,
             "measured_at": self.measured_at.timestamp(),
+            "confirmed_at": self.confirmed_at.timestamp()
+            if self.confirmed_at
+            else None,
             "intensity": self.intensity,
             "is_marginal": self.is_marginal,
             "percentile": self.percentile,
@@ -67,9 +73,13 @@ class CarbonData(SourceData):
     @classmethod
     @override
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        confirmed_at = stored.get("confirmed_at")
         return cls(
             **{
                 **stored,
+                "confirmed_at": datetime.fromtimestamp(confirmed_at, UTC)
+                if confirmed_at
+                else None,
                 "measured_at": datetime.fromtimestamp(stored["measured_at"], UTC),
                 "forecast": slots_from_json(stored["forecast"]),
             }

@@ -13,7 +13,7 @@ from http import HTTPStatus
 import re
 from typing import Any, Final, override
 
-from ...errors import SourceArgumentError, SourceDataError
+from ...errors import SourceArgumentError, SourceDataError, SourceUnavailableError
 from ...models import SourceKind
 from ..base import (
     Argument,
@@ -56,37 +56,82 @@ def parse_postcode(text: str) -> str:
     return parts[0]
 
 
-def parse_slots(items: Sequence[Mapping[str, Any]]) -> Slots:
+def parse_slots(items: Any) -> Slots:
     """Turn half hours into slots.
 
     Args:
-        items: `data` of `/intensity/{from}/fw48h`, or of its regional sibling.
+        items: `data` of `/intensity/{from}/fw48h`, or of its regional sibling. It
+            may begin with the half hour before. The actual value, which only Great
+            Britain as a whole has, holds where it is known; else the forecast.
 
     Raises:
         SourceDataError: An item is not as described.
     """
     slots: list[Slot] = []
-    for item in items:
-        try:
-            values = item["intensity"]
+    for item in _read_list(items):
+        values = item.get("intensity")
+        if not isinstance(values, Mapping):
+            raise SourceDataError("A half hour without an intensity")
+        value = parse_number(values, "actual")
+        if value is None:
             value = parse_number(values, "forecast")
-            start, end = parse_time(item["from"]), parse_time(item["to"])
-        except (KeyError, TypeError) as err:
-            raise SourceDataError(f"Not a half hour: {err}") from err
+        start, end = parse_time(item.get("from")), parse_time(item.get("to"))
         if value is not None:
             slots.append(Slot(start=start, end=end, value=value))
     return arrange_slots(slots)
 
 
-def sum_shares(mix: Sequence[Mapping[str, Any]], fuels: frozenset[str]) -> float | None:
-    """Return the percentage of some fuels; None where the mix is not known."""
-    shares = [
-        share
-        for item in mix
-        if item.get("fuel") in fuels
+def parse_shares(mix: Any) -> dict[str, float]:
+    """Return the percentage of each fuel; those that are not known are left out.
+
+    Args:
+        mix: `generationmix` of an answer.
+
+    Raises:
+        SourceDataError: An item is not as described.
+    """
+    return {
+        fuel: share
+        for item in _read_list(mix)
+        if isinstance(fuel := item.get("fuel"), str)
         and (share := parse_number(item, "perc")) is not None
-    ]
-    return sum(shares) if shares else None
+    }
+
+
+def find_mix(items: Any, now: datetime) -> Any:
+    """Return the mix of the present half hour; empty for none.
+
+    Args:
+        items: `data` of a regional answer, which has passed `parse_slots`.
+    """
+    for item in _read_list(items):
+        if parse_time(item.get("from")) <= now < parse_time(item.get("to")):
+            return item.get("generationmix") or ()
+    return ()
+
+
+def sum_shares(shares: Mapping[str, float], fuels: frozenset[str]) -> float | None:
+    """Return the percentage of some fuels; None where the mix is not known."""
+    known = [share for fuel, share in shares.items() if fuel in fuels]
+    # Sums of tenths have a long tail of digits otherwise.
+    return round(sum(known), 3) if known else None
+
+
+def _read_list(items: Any) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(items, Sequence) or not all(
+        isinstance(item, Mapping) for item in items
+    ):
+        raise SourceDataError("Not a list of values")
+    return items
+
+
+def _take_first(value: Any) -> Mapping[str, Any]:
+    """Return an object that is documented as a list of one, or the reverse."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, Mapping):
+        raise SourceDataError("The answer is empty")
+    return value
 
 
 class UkCarbonIntensity(Source[CarbonData]):
@@ -109,37 +154,29 @@ class UkCarbonIntensity(Source[CarbonData]):
     async def _async_fetch_national(
         self, start: str, now: datetime
     ) -> SourceResult[CarbonData]:
-        answer = await self._async_get(f"/intensity/{start}/fw48h")
-        generation = await self._async_get("/generation")
-        items = answer if isinstance(answer, list) else []
-        # Documented as a list, and seen as an object.
-        if isinstance(generation, list):
-            generation = generation[0] if generation else {}
-        data = create_data(
-            _NATIONAL, parse_slots(items), generation.get("generationmix", ()), now
-        )
-        return SourceResult(data=data)
+        slots = parse_slots(await self._async_get(f"/intensity/{start}/fw48h"))
+        try:
+            generation = _take_first(await self._async_get("/generation"))
+            shares = parse_shares(generation.get("generationmix") or ())
+        except SourceDataError, SourceUnavailableError:
+            # The intensity is worth more than the mix beside it.
+            shares = {}
+        return SourceResult(data=create_data(_NATIONAL, slots, shares, now))
 
     async def _async_fetch_regional(
         self, postcode: str, start: str, now: datetime
     ) -> SourceResult[CarbonData]:
-        region = await self._async_get(
-            f"/regional/intensity/{start}/fw48h/postcode/{postcode}"
+        region = _take_first(
+            await self._async_get(
+                f"/regional/intensity/{start}/fw48h/postcode/{postcode}"
+            )
         )
-        if isinstance(region, list):
-            region = region[0] if region else {}
-        items = region.get("data", [])
+        items = region.get("data")
         slots = parse_slots(items)
-        mix = next(
-            (
-                item.get("generationmix", ())
-                for item in items
-                if parse_time(item["from"]) <= now < parse_time(item["to"])
-            ),
-            (),
-        )
-        name = region.get("shortname") or postcode
-        return SourceResult(data=create_data(name, slots, mix, now), place=name)
+        shares = parse_shares(find_mix(items, now))
+        name = region.get("shortname")
+        place = name if isinstance(name, str) and name else postcode
+        return SourceResult(data=create_data(place, slots, shares, now), place=place)
 
     async def _async_get(self, path: str) -> Any:
         answer = await self._http.async_request("GET", path)
@@ -155,7 +192,7 @@ class UkCarbonIntensity(Source[CarbonData]):
 
 
 def create_data(
-    region: str, slots: Slots, mix: Sequence[Mapping[str, Any]], now: datetime
+    region: str, slots: Slots, shares: Mapping[str, float], now: datetime
 ) -> CarbonData:
     """Put an answer together.
 
@@ -169,8 +206,8 @@ def create_data(
         grid_operator=_OPERATOR,
         measured_at=current.start,
         intensity=current.value,
-        renewable_percentage=sum_shares(mix, _RENEWABLE),
-        fossil_percentage=sum_shares(mix, _FOSSIL),
+        renewable_percentage=sum_shares(shares, _RENEWABLE),
+        fossil_percentage=sum_shares(shares, _FOSSIL),
         forecast=slots,
     )
 
@@ -195,7 +232,8 @@ UK_CARBON_INTENSITY: Final = SourceDescription(
         delivers="Carbon intensity of the power used in a region of Great Britain, or"
         " in all of it, the share of each fuel, and a forecast of 48 hours.",
         resolution="30 minutes.",
-        delay="None: the present half hour is a forecast until it has ended.",
+        delay="None: the present half hour is a forecast until its actual value is"
+        " known, which regions never have.",
         rate_limit="None stated. Asked every 15 minutes.",
         licence="CC BY 4.0.",
         url="https://carbon-intensity.github.io/api-definitions/",
