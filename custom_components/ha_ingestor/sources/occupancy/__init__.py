@@ -1,0 +1,1 @@
+"""Who will be at home when, as calendars say."""
