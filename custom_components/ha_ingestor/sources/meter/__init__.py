@@ -1,0 +1,1 @@
+"""What the home uses, as a whole and by circuit."""
