@@ -4,7 +4,6 @@ from typing import Final, TypedDict, cast
 
 import probatio
 
-from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import (
     HomeAssistant,
@@ -13,17 +12,15 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import (
-    HomeAssistantError,
-    ServiceValidationError,
-    Unauthorized,
-    UnknownUser,
-)
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv, service
 
 from .actions.backfill import async_setup_backfill_actions
 from .actions.dead_letters import async_setup_dead_letter_actions
 from .actions.jobs import async_setup_job_actions
+from .actions.permissions import async_check_read
+from .actions.sources import async_setup_source_actions
+from .actions.windows import async_setup_window_actions
 from .const import ATTR_CONFIG_ENTRY_ID, DOMAIN, SERVICE_FLUSH, SERVICE_PREVIEW
 from .data import IngestorConfigEntry
 from .pipeline import PipelineSnapshot
@@ -90,6 +87,8 @@ def async_setup_services(hass: HomeAssistant) -> None:
     async_setup_dead_letter_actions(hass)
     async_setup_backfill_actions(hass)
     async_setup_job_actions(hass)
+    async_setup_window_actions(hass)
+    async_setup_source_actions(hass)
 
 
 def _get_entry(call: ServiceCall) -> IngestorConfigEntry:
@@ -145,7 +144,7 @@ async def _async_flush(call: ServiceCall) -> ServiceResponse:
 async def _async_preview(call: ServiceCall) -> ServiceResponse:
     entry = _get_entry(call)
     entity_ids: list[str] = call.data[ATTR_ENTITY_ID]
-    await _async_check_read(call, entity_ids)
+    await async_check_read(call, entity_ids)
     preview: dict[str, PreviewItem] = {}
     for entity_id in entity_ids:
         if (state := call.hass.states.get(entity_id)) is None:
@@ -162,18 +161,3 @@ async def _async_preview(call: ServiceCall) -> ServiceResponse:
             lines=item.lines,
         )
     return cast("ServiceResponse", {"entities": preview})
-
-
-async def _async_check_read(call: ServiceCall, entity_ids: list[str]) -> None:
-    """Let nobody see through a preview what they may not see otherwise."""
-    if call.context.user_id is None:
-        # An automation, or Home Assistant itself.
-        return
-    user = await call.hass.auth.async_get_user(call.context.user_id)
-    if user is None:
-        raise UnknownUser(context=call.context)
-    for entity_id in entity_ids:
-        if not user.permissions.check_entity(entity_id, POLICY_READ):
-            raise Unauthorized(
-                context=call.context, entity_id=entity_id, permission=POLICY_READ
-            )
