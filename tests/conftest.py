@@ -3,10 +3,12 @@
 from collections.abc import AsyncGenerator, Generator
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from aiohttp import FormData
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 import pytest_socket
 
 # Imported before the plugin's own package of this name can be.
@@ -14,6 +16,7 @@ import custom_components  # noqa: F401
 from custom_components.ha_ingestor.const import DOMAIN
 from devlib.influxd import InfluxServer
 from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
 
 ROOT = Path(__file__).parent.parent
 
@@ -108,3 +111,27 @@ async def hub(
     yield entry
     # Removed, not unloaded: an unloaded hub goes on collecting for its next set-up.
     await hass.config_entries.async_remove(entry.entry_id)
+
+
+class Upload(Protocol):
+    """Uploads a file as the browser does; gives its id."""
+
+    async def __call__(self, content: bytes, name: str = "ca.pem") -> str: ...
+
+
+@pytest.fixture
+async def upload(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Upload:
+    """Upload files as the browser does."""
+    assert await async_setup_component(hass, "file_upload", {})
+    client = await hass_client()
+
+    async def send(content: bytes, name: str = "ca.pem") -> str:
+        # A browser sends names as they are.
+        form = FormData(quote_fields=False)
+        form.add_field("file", content, filename=name)
+        response = await client.post("/api/file_upload", data=form)
+        assert response.status == 200
+        file_id: str = (await response.json())["file_id"]
+        return file_id
+
+    return send

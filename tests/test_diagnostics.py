@@ -1,5 +1,6 @@
 """Diagnostics help to find a fault and give nothing away."""
 
+from collections.abc import Mapping
 import json
 from typing import Any
 
@@ -9,12 +10,16 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.ha_ingestor.const import DOMAIN
 from custom_components.ha_ingestor.diagnostics import redact_words
+from custom_components.ha_ingestor.errors import SourceUnavailableError
+from custom_components.ha_ingestor.sources.base import Argument, ArgumentType
 from custom_components.ha_ingestor.store.buffer import DeadLetter, ReasonClass
 from devlib.influxd import InfluxServer
 from homeassistant.components.diagnostics import REDACTED
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from tests.conftest import entry_data
+from tests.sources.homes import add, create_source_entry, get_source
+from tests.sources.scripted import KEY, Script, register
 
 SECRETS = {
     "username": "the-user",
@@ -103,6 +108,84 @@ async def test_what_they_show(
     text = json.dumps(shown)
     hidden = ("127.0.0.1", "maria", "village", "bedroom", "secret", "words", "52.5")
     assert [word for word in hidden if word in text] == []
+
+
+async def test_sources_without_their_secrets(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    hub: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = register(
+        monkeypatch,
+        arguments=(
+            Argument(key="api_key", type=ArgumentType.SECRET),
+            Argument(key="place", type=ArgumentType.LOCATION),
+            Argument(key="calendars", type=ArgumentType.TEXTS),
+            Argument(key="person", type=ArgumentType.TEXT),
+            Argument(key="station", type=ArgumentType.NUMBER),
+            Argument(key="product", type=ArgumentType.SELECT),
+        ),
+    )
+
+    async def fail(arguments: Mapping[str, Any]) -> float:
+        raise SourceUnavailableError(
+            f"calendar.maria at 10.0.0.7 for {arguments['api_key']} is away"
+        )
+
+    script.act = fail
+    await add(
+        hass,
+        hub,
+        create_source_entry(
+            "one",
+            "At Maria's",
+            kind="carbon_intensity",
+            provider=KEY,
+            arguments={
+                "api_key": "the-api-key",
+                "place": {"latitude": 52.52, "longitude": 13.41},
+                "calendars": ["calendar.maria", "calendar.family"],
+                "person": "person.maria",
+                "station": 424242,
+                "product": "hourly",
+                "left_over": "maria",
+            },
+            settings={"clean_below": 150},
+        ),
+        create_source_entry("two", "Two", kind="tides", provider="moon"),
+    )
+    shown = (await get_diagnostics(hass, hass_client, hub))["sources"]
+    [one, two] = shown
+    assert two == {"kind": "tides", "provider": "moon", "state": None}
+    times = {one.pop("next_refresh_at") is None, one.pop("fetched_at") is None}
+    assert times == {True, False}
+    assert one == {
+        "kind": "carbon_intensity",
+        "provider": KEY,
+        "state": "failing",
+        "arguments": {
+            "api_key": REDACTED,
+            "place": REDACTED,
+            "calendars": 2,
+            "person": REDACTED,
+            "station": REDACTED,
+            "product": "hourly",
+            "left_over": REDACTED,
+        },
+        "settings": {"clean_below": 150},
+        "valid_until": None,
+        "attempts": 1,
+        "success_rate": 0.0,
+        "last_error": f"{REDACTED} at {REDACTED} for *** is away",
+    }
+    hidden = ("maria", "Maria", "the-api-key", "52.52", "13.41", "424242", "10.0.0.7")
+    assert [word for word in hidden if word in json.dumps(shown)] == []
+
+    script.act = Script().act
+    await get_source(hub, "one").async_refresh()
+    [one, _] = (await get_diagnostics(hass, hass_client, hub))["sources"]
+    assert (one["state"], one["last_error"]) == ("ok", None)
 
 
 async def test_no_secret_while_the_server_is_away_nor_after(

@@ -1,15 +1,20 @@
 """System health shows all hubs together."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.ha_ingestor.const import DOMAIN
+from custom_components.ha_ingestor.errors import SourceUnavailableError
 from devlib.influxd import InfluxServer
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from tests.conftest import entry_data
+from tests.sources.homes import add, create_source_entry, get_source
+from tests.sources.scripted import KEY, Script, register
 
 
 async def get_health(
@@ -45,8 +50,46 @@ async def test_one_hub(
         "server_versions": "1.6.7~rc0",
         "backlog_points": 0,
         "dropped": 0,
+        "sources": 0,
+        "sources_failing": 0,
         "dead_letters": 0,
     }
+
+
+async def test_sources_that_fail_are_counted(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    hub: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = register(monkeypatch)
+
+    async def fail_with_second(arguments: Mapping[str, Any]) -> float:
+        if arguments["api_key"] == "second":
+            raise SourceUnavailableError("away")
+        return 100.0
+
+    script.act = fail_with_second
+    await add(
+        hass,
+        hub,
+        *(
+            create_source_entry(
+                name,
+                name,
+                kind="carbon_intensity",
+                provider=KEY,
+                arguments={"api_key": name},
+            )
+            for name in ("first", "second")
+        ),
+    )
+    info = await get_health(hass, hass_ws_client)
+    assert (info["sources"], info["sources_failing"]) == (2, 1)
+    script.act = Script().act
+    await get_source(hub, "second").async_refresh()
+    info = await get_health(hass, hass_ws_client)
+    assert (info["sources"], info["sources_failing"]) == (2, 0)
 
 
 async def test_one_of_two_hubs_is_dead_and_recovers(

@@ -18,6 +18,8 @@ import yaml
 from custom_components.ha_ingestor import entities
 from custom_components.ha_ingestor.config_flow import IngestorConfigFlow
 from custom_components.ha_ingestor.coordinators.kinds import COORDINATORS
+from custom_components.ha_ingestor.flows.context_choices import SOURCE_FIELDS
+from custom_components.ha_ingestor.flows.history_import import IMPORT_SCHEMA
 from custom_components.ha_ingestor.flows.hub_forms import (
     create_credentials_schema,
     create_detect_schema,
@@ -26,9 +28,9 @@ from custom_components.ha_ingestor.flows.hub_forms import (
 )
 from custom_components.ha_ingestor.flows.hub_options import HubOptionsFlow
 from custom_components.ha_ingestor.flows.option_forms import (
-    CONTEXT_SCHEMA,
     WRITER_SCHEMA,
     create_capture_schema,
+    create_context_schema,
 )
 from custom_components.ha_ingestor.flows.sampling_rules import SAMPLING_SCHEMA
 from custom_components.ha_ingestor.flows.source_flow import create_source_flow
@@ -87,7 +89,8 @@ FORMS: Final[Mapping[str, tuple[probatio.Schema, ...]]] = {
         for prefix, stored in (("", None), ("reconfigure_", STORED))
     },
     "options.capture": (create_capture_schema(()),),
-    "options.context": (CONTEXT_SCHEMA,),
+    "options.context": (create_context_schema({field: [] for field in SOURCE_FIELDS}),),
+    "options.import_csv": (IMPORT_SCHEMA,),
     "options.sampling": (SAMPLING_SCHEMA,),
     "options.writer": (WRITER_SCHEMA,),
     **{
@@ -423,7 +426,10 @@ def test_abort_reasons() -> None:
     }
     names = {name for module in FLOW_MODULES for name, _ in module.calls}
     assert "_async_abort_entries_match" in names
-    assert set(TEXTS["config"]["abort"]) == reasons | {"already_configured"}
+    assert {
+        *TEXTS["config"]["abort"],
+        *TEXTS["options"]["abort"],
+    } == reasons | {"already_configured"}
 
 
 def test_selectors() -> None:

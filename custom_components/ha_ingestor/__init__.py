@@ -8,8 +8,9 @@ from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .api.sources import async_setup_api
 from .backfill.absence import async_note_absence
-from .backfill.csv_job import JOB_BACKFILL_CSV, CsvBackfill
+from .backfill.csv_job import JOB_BACKFILL_CSV, CsvBackfill, async_sweep_uploads
 from .backfill.recorder_job import JOB_BACKFILL, RecorderBackfill
 from .const import DOMAIN
 from .coordinator import PipelineCoordinator
@@ -40,8 +41,9 @@ PLATFORMS: Final = [
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions."""
+    """Register the actions and endpoints."""
     async_setup_services(hass)
+    async_setup_api(hass)
     return True
 
 
@@ -101,8 +103,10 @@ async def _async_prepare_jobs(
     """Load the jobs of a former run, and note what it has missed."""
     jobs = JobRegistry(hass, entry)
     jobs.register(JOB_BACKFILL, RecorderBackfill(hass, pipeline).async_run)
-    jobs.register(JOB_BACKFILL_CSV, CsvBackfill(hass, pipeline).async_run)
+    csv = CsvBackfill(hass, pipeline)
+    jobs.register(JOB_BACKFILL_CSV, csv.async_run, on_end=csv.async_forget_upload)
     await jobs.async_load()
+    await async_sweep_uploads(hass, entry.entry_id, jobs.jobs)
     await async_note_absence(jobs, pipeline.absence)
     return jobs
 
@@ -136,4 +140,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: IngestorConfigEntry) ->
     async_delete_issues(hass, entry)
     await async_delete_files(hass, entry.entry_id)
     await async_delete_jobs(hass, entry.entry_id)
+    await async_sweep_uploads(hass, entry.entry_id)
     await async_delete_caches(hass, entry)

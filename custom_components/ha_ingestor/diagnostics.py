@@ -4,7 +4,7 @@ No line, no state, no name of an entity and no address is in them; a list of
 entities is shown as its length.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 import dataclasses
 import re
 import sqlite3
@@ -24,6 +24,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.loader import async_get_integration
 
 from .const import (
+    CONF_ARGUMENTS,
     CONF_CA_CERTIFICATE,
     CONF_CARBON_ENTITY,
     CONF_EXCLUDE_AREAS,
@@ -40,14 +41,19 @@ from .const import (
     CONF_OUTDOOR_TEMPERATURE_ENTITY,
     CONF_PRESENCE_ENTITIES,
     CONF_PRICE_ENTITY,
+    CONF_PROVIDER,
     CONF_SAMPLING,
+    CONF_SETTINGS,
     CONF_STATIC_TAGS,
     CONF_WEATHER_ENTITY,
     DOMAIN,
 )
+from .coordinators.health import find_state
 from .data import IngestorConfigEntry
 from .errors import StoreError
 from .pipeline import Pipeline
+from .sources.base import Argument, ArgumentType
+from .sources.catalog import SETTINGS
 from .store.schema import SCHEMA_VERSION
 
 TO_REDACT: Final = frozenset(
@@ -88,6 +94,20 @@ _TO_DENOTE: Final = frozenset(
         CONF_WEATHER_ENTITY,
     }
 )
+# Of what the user has told a source only these say nothing of who and where they
+# are; a number may be that of a station on their own roof.
+_SHOWN_ARGUMENTS: Final = frozenset(
+    {
+        ArgumentType.BOOLEAN,
+        ArgumentType.DURATION,
+        ArgumentType.MULTI_SELECT,
+        ArgumentType.SELECT,
+        ArgumentType.TIME,
+    }
+)
+_SHOWN_SETTINGS: Final = _SHOWN_ARGUMENTS | {ArgumentType.NUMBER}
+# Names of people and rooms are in these, also where an error repeats them.
+_ENTITY_ID: Final = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z0-9_]+\b")
 _ADDRESS: Final = re.compile(
     r"\w+://[^\s\"']+"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
@@ -117,6 +137,7 @@ async def async_get_config_entry_diagnostics(
             "schema_version": SCHEMA_VERSION,
             "damaged_file_count": len(pipeline.buffer.damaged_files),
         },
+        "sources": _describe_sources(entry),
         "server": await _async_describe_server(pipeline, entry.data),
         "versions": {
             "home_assistant": HA_VERSION,
@@ -124,6 +145,66 @@ async def async_get_config_entry_diagnostics(
             "sqlite": sqlite3.sqlite_version,
         },
     }
+
+
+def _describe_sources(entry: IngestorConfigEntry) -> list[dict[str, Any]]:
+    """Return how the sources are, and those that do not run."""
+    running = {
+        source.subentry.subentry_id: source
+        for source in entry.runtime_data.sources.coordinators
+    }
+    described: list[dict[str, Any]] = []
+    for subentry_id, subentry in entry.subentries.items():
+        item: dict[str, Any] = {
+            "kind": subentry.subentry_type,
+            "provider": subentry.data.get(CONF_PROVIDER),
+            "state": None,
+        }
+        described.append(item)
+        if (source := running.get(subentry_id)) is None:
+            continue
+        item |= {
+            "state": find_state(source),
+            "arguments": _redact_arguments(
+                source.description.arguments,
+                subentry.data.get(CONF_ARGUMENTS, {}),
+                _SHOWN_ARGUMENTS,
+            ),
+            "settings": _redact_arguments(
+                SETTINGS.get(source.kind, ()),
+                subentry.data.get(CONF_SETTINGS, {}),
+                _SHOWN_SETTINGS,
+            ),
+            "fetched_at": source.fetched_at,
+            "next_refresh_at": source.next_refresh_at,
+            "valid_until": source.answer.valid_until if source.answer else None,
+            "attempts": source.success_rate.attempts,
+            "success_rate": source.success_rate.percent,
+            "last_error": _redact_source_error(source.last_error),
+        }
+    return described
+
+
+def _redact_arguments(
+    arguments: Iterable[Argument], values: Mapping[str, Any], shown: Collection[str]
+) -> dict[str, Any]:
+    """Return what a source was told; of lists how long they are."""
+    types = {argument.key: argument.type for argument in arguments}
+    redacted: dict[str, Any] = {}
+    for key, value in values.items():
+        if types.get(key) in shown:
+            redacted[key] = value
+        elif isinstance(value, list):
+            redacted[key] = len(value)
+        else:
+            redacted[key] = REDACTED
+    return redacted
+
+
+def _redact_source_error(words: str | None) -> str | None:
+    if words is None:
+        return None
+    return _ENTITY_ID.sub(REDACTED, _ADDRESS.sub(REDACTED, words))
 
 
 async def _async_describe_server(

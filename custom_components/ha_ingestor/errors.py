@@ -30,6 +30,9 @@ IngestorError
   TooManyJobsError               no more long jobs may wait
   RecorderMissingError           Home Assistant's recorder is not in use, or is down
   ImportFileError                a file to import is missing, closed, or has changed
+    ImportGoneError                an upload was taken already, or never arrived
+    ImportTooLargeError            an upload is larger than what may be kept
+    ImportColumnsError             its first line names columns, but not all
 ```
 
 Mapping happens once, at the border: no error of a library crosses it.
@@ -234,3 +237,33 @@ class RecorderMissingError(IngestorError):
 
 class ImportFileError(IngestorError):
     """A file to import cannot be read, or is another one than at the start."""
+
+
+class ImportGoneError(ImportFileError):
+    """There is no such upload, or not any more."""
+
+
+class ImportTooLargeError(ImportFileError):
+    """An upload is larger than what may be kept.
+
+    Attributes:
+        size_bytes: How large it is.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        """Keep the size."""
+        super().__init__(f"{size_bytes} bytes are too much")
+        self.size_bytes = size_bytes
+
+
+class ImportColumnsError(ImportFileError):
+    """The first line of a file names columns, but not all that are needed.
+
+    Attributes:
+        missing: The usual names of those that it lacks.
+    """
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        """Keep what is missing."""
+        super().__init__(f"There is no column {', '.join(missing)}")
+        self.missing = missing

@@ -1,17 +1,23 @@
 """System health: the hubs at a glance."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.components import system_health
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
+from .coordinators.health import SourceState, find_state
 from .data import IngestorConfigEntry
 from .errors import StoreError
 from .pipeline import Pipeline
 from .store.stats import LinkState
+
+# What is stale is still true, but its last attempt failed all the same.
+_FAILING: Final = frozenset(
+    {SourceState.EXPIRED, SourceState.FAILING, SourceState.STALE}
+)
 
 
 @callback
@@ -29,6 +35,11 @@ async def _async_get_info(hass: HomeAssistant) -> dict[str, Any]:
     )
     pipelines = [entry.runtime_data.pipeline for entry in entries]
     figures = [pipeline.snapshot() for pipeline in pipelines]
+    states = [
+        find_state(source)
+        for entry in entries
+        for source in entry.runtime_data.sources.coordinators
+    ]
     integration = await async_get_integration(hass, DOMAIN)
     # One question to each server answers both lines.
     answers = hass.async_create_task(
@@ -44,6 +55,8 @@ async def _async_get_info(hass: HomeAssistant) -> dict[str, Any]:
         "server_versions": _async_get_versions(answers),
         "backlog_points": sum(item.backlog_points for item in figures),
         "dropped": sum(item.dropped for item in figures),
+        "sources": len(states),
+        "sources_failing": sum(state in _FAILING for state in states),
         "dead_letters": sum(sum(item.dead_letters.values()) for item in figures),
     }
 

@@ -1,6 +1,6 @@
 """Certificates of authorities that a user uploads, and servers that need them."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -8,7 +8,6 @@ from pathlib import Path
 import ssl
 from typing import Any
 
-from aiohttp import FormData
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.ha_ingestor.const import DOMAIN
 from custom_components.ha_ingestor.flows.certificate import (
@@ -31,7 +29,7 @@ from custom_components.ha_ingestor.flows.certificate import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.setup import async_setup_component
+from tests.conftest import Upload
 from tests.flows.kit import TLS, start, submit
 from tests.flows.texts import get_field_names, get_suggestions
 from tests.stand_ins.influxdb_v3 import ADMIN_TOKEN as V3_TOKEN, InfluxDb3StandIn
@@ -39,8 +37,6 @@ from tests.stand_ins.influxdb_v3 import ADMIN_TOKEN as V3_TOKEN, InfluxDb3StandI
 ADMIN = ("admin", "secret of the admin")
 WRITER = ("writer", "secret of the writer")
 UNKNOWN_FILE_ID = "00000000-0000-0000-0000-000000000000"
-
-type Upload = Callable[[bytes], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,23 +143,6 @@ def https(certificates: Certificates) -> Iterator[InfluxDb3StandIn]:
         databases=("home_assistant",), tls=certificates.context
     ) as server:
         yield server
-
-
-@pytest.fixture
-async def upload(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Upload:
-    """Upload a file as the browser does; gives its id."""
-    assert await async_setup_component(hass, "file_upload", {})
-    client = await hass_client()
-
-    async def send(content: bytes) -> str:
-        form = FormData()
-        form.add_field("file", content, filename="ca.pem")
-        response = await client.post("/api/file_upload", data=form)
-        assert response.status == 200
-        file_id: str = (await response.json())["file_id"]
-        return file_id
-
-    return send
 
 
 def https_input(server: InfluxDb3StandIn, **tls: Any) -> dict[str, Any]:

@@ -14,9 +14,13 @@ from typing import BinaryIO, Final, Self
 from homeassistant.const import MAX_LENGTH_STATE_STATE
 from homeassistant.core import valid_entity_id
 
-from ..errors import ImportFileError
+from ..errors import ImportColumnsError, ImportFileError
 
 MAX_LINE_BYTES: Final = 16_384
+
+# Enough to see that a file is no text, and that no line of it is good.
+_TEXT_CHECK_BYTES: Final = 4_096
+_CHECKED_LINES: Final = 100
 
 _DELIMITERS: Final = (",", ";", "\t")
 # What other programs, and Home Assistant's own history, call the columns.
@@ -62,11 +66,16 @@ class CsvPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvLayout:
-    """What the first line says of all of them."""
+    """What the first line says of all of them.
+
+    Attributes:
+        missing: Columns that a line lacks which names some; none for a line of data.
+    """
 
     delimiter: str
     columns: tuple[int, int, int]
     has_header: bool
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def from_first_line(cls, line: str) -> Self:
@@ -82,7 +91,17 @@ class CsvLayout:
         ]
         entity, time, value = found
         if entity is None or time is None or value is None:
-            return cls(delimiter=delimiter, columns=(0, 1, 2), has_header=False)
+            missing = tuple(
+                known[0]
+                for known, place in zip(_COLUMN_NAMES.values(), found, strict=True)
+                if place is None
+            )
+            return cls(
+                delimiter=delimiter,
+                columns=(0, 1, 2),
+                has_header=False,
+                missing=missing if len(missing) < len(found) else (),
+            )
         return cls(delimiter=delimiter, columns=(entity, time, value), has_header=True)
 
 
@@ -142,6 +161,45 @@ def read_page(
             )
     except OSError as err:
         raise ImportFileError(f"{path} cannot be read: {err.strerror}") from err
+
+
+def check_start(path: Path, *, time_zone: tzinfo, now_s: float) -> str | None:
+    """Look whether a file can be read at all, by its first lines.
+
+    Args:
+        time_zone: As for `read_page`.
+        now_s: As for `read_page`.
+
+    Returns:
+        What is wrong with it, None if at least one line is good.
+
+    Raises:
+        ImportColumnsError: Its header lacks a column.
+        ImportFileError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_TEXT_CHECK_BYTES)
+            file.seek(0)
+            layout = CsvLayout.from_first_line(_decode(_read_line(file)[0]))
+    except OSError as err:
+        raise ImportFileError(f"The file cannot be read: {err.strerror}") from err
+    if b"\0" in start:
+        # Tables of spreadsheet programs, and texts in UTF-16.
+        return "it is not UTF-8 text"
+    if layout.missing:
+        raise ImportColumnsError(layout.missing)
+    page = read_page(
+        path,
+        offset=0,
+        line_count=0,
+        limit=_CHECKED_LINES,
+        time_zone=time_zone,
+        now_s=now_s,
+    )
+    if page.values:
+        return None
+    return page.problems[0] if page.problems else "it holds no values"
 
 
 class _PageReader:

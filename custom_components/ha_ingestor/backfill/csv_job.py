@@ -5,12 +5,13 @@ What preceded a value, what caused it and what the weather was then is not in th
 file, so these fields are left out.
 """
 
+import asyncio
 from collections.abc import Sequence
 import logging
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict, cast
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import MEASUREMENT_EVENTS
@@ -20,6 +21,7 @@ from ..jobs.job import Job
 from ..pipeline import Pipeline
 from .csv_file import CsvPage, CsvValue, FileIdentity, read_page
 from .history import PastPoint, to_time_ns
+from .imports import delete_import, delete_imports, get_import_path
 from .recorder_job import EVENT_FIELDS
 from .writer import BackfillWriter
 
@@ -30,10 +32,17 @@ PAGE_LINES: Final = 500
 
 
 class CsvParameters(TypedDict):
-    """What an import is asked for; JSON."""
+    """What an import is asked for; JSON.
+
+    Attributes:
+        path: Where the file is, or what the person calls it who has uploaded it.
+        upload: Key of the upload, which goes when the job ends; not there for a file
+            that is the person's own. Introduced in 0.2.0.
+    """
 
     path: str
     is_dry_run: bool
+    upload: NotRequired[str]
 
 
 class _Checkpoint(TypedDict):
@@ -60,8 +69,8 @@ class CsvBackfill:
             ImportFileError: The file is missing, or another one than before.
             StoreError: InfluxDB does not let us read what it has.
         """
-        parameters: CsvParameters = job.parameters  # type: ignore[assignment]
-        path = Path(parameters["path"])
+        parameters = cast("CsvParameters", job.parameters)
+        path = self._find_file(parameters)
         identity = await self._hass.async_add_executor_job(FileIdentity.of, path)
         place = _Checkpoint(
             offset=0,
@@ -75,7 +84,8 @@ class CsvBackfill:
                 size_bytes=place["size_bytes"], modified_ns=place["modified_ns"]
             ):
                 raise ImportFileError(
-                    f"{path} has changed since the import began; start it again"
+                    f"{parameters['path']} has changed since the import began;"
+                    " start it again"
                 )
         job.begin()
         writer = BackfillWriter(
@@ -86,6 +96,18 @@ class CsvBackfill:
             await self._async_import(job, path, place, writer)
         finally:
             await writer.async_close()
+
+    @callback
+    def async_forget_upload(self, job: Job) -> asyncio.Future[None] | None:
+        """Delete the upload of a job that has ended; returns what ends with that."""
+        if (key := cast("CsvParameters", job.parameters).get("upload")) is None:
+            return None
+        return self._hass.async_add_executor_job(delete_import, self._hass, key)
+
+    def _find_file(self, parameters: CsvParameters) -> Path:
+        if (key := parameters.get("upload")) is not None:
+            return get_import_path(self._hass, key)
+        return Path(parameters["path"])
 
     async def _async_import(
         self, job: Job, path: Path, place: _Checkpoint, writer: BackfillWriter
@@ -159,3 +181,25 @@ class CsvBackfill:
             )
         job.count("read", len(points))
         return points
+
+
+async def async_sweep_uploads(
+    hass: HomeAssistant, entry_id: str, jobs: Sequence[Job] = ()
+) -> None:
+    """Delete the uploads of a hub that none of its jobs will read.
+
+    A run that was killed may leave some; so does a hub that is removed.
+
+    Args:
+        jobs: All that the hub has.
+    """
+    needed = {
+        key
+        for job in jobs
+        if job.is_open
+        and job.kind == JOB_BACKFILL_CSV
+        and (key := cast("CsvParameters", job.parameters).get("upload")) is not None
+    }
+    await hass.async_add_executor_job(
+        lambda: delete_imports(hass, entry_id, needed=needed)
+    )

@@ -8,19 +8,30 @@ from typing import Any, Final, override
 
 import probatio
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigFlowResult,
+    OptionsFlow,
+)
 from homeassistant.core import callback
 
 from ..const import CONF_EXCLUDE_DOMAINS, CONF_INCLUDE_DOMAINS
+from ..data import IngestorConfigEntry
 from ..errors import RecorderMissingError
 from ..estimate.recorder import ChangeRates, async_count_changes
 from ..options import HubOptions
 from .confirmation import Choice, create_choice, describe_entities, describe_volume
+from .context_choices import (
+    describe_automatic,
+    drop_removed_sources,
+    list_source_choices,
+)
+from .history_import import CONF_FILE, IMPORT_SCHEMA, async_start_import
 from .option_forms import (
-    CONTEXT_SCHEMA,
     WRITER_SCHEMA,
     FormChanges,
     create_capture_schema,
+    create_context_schema,
     find_section,
     get_form_values,
     list_filled_sections,
@@ -32,7 +43,9 @@ from .sampling_rules import SAMPLING_SCHEMA
 _LOGGER = logging.getLogger(__name__)
 
 STEP_CAPTURE: Final = "capture"
+STEP_CONTEXT: Final = "context"
 STEP_SAMPLING: Final = "sampling"
+STEP_IMPORT_CSV: Final = "import_csv"
 # These decide how much is written, so they are saved only after a look at that.
 CONFIRMED_STEPS: Final = (STEP_CAPTURE, STEP_SAMPLING)
 
@@ -42,7 +55,6 @@ COUNT_TIMEOUT_S: Final = 10.0
 
 _SCHEMAS: Final[Mapping[str, probatio.Schema]] = {
     STEP_SAMPLING: SAMPLING_SCHEMA,
-    "context": CONTEXT_SCHEMA,
     "writer": WRITER_SCHEMA,
 }
 
@@ -57,7 +69,7 @@ class _Draft:
 
 
 class HubOptionsFlow(OptionsFlow):
-    """Four forms; the update listener applies what they save."""
+    """Four forms; the update listener applies what they save. One starts an import."""
 
     _draft: _Draft
     _counting: asyncio.Task[ChangeRates | None] | None = None
@@ -75,7 +87,13 @@ class HubOptionsFlow(OptionsFlow):
         """Ask which form to open."""
         return self.async_show_menu(
             step_id="init",
-            menu_options=[STEP_CAPTURE, STEP_SAMPLING, "context", "writer"],
+            menu_options=[
+                STEP_CAPTURE,
+                STEP_SAMPLING,
+                STEP_CONTEXT,
+                "writer",
+                STEP_IMPORT_CSV,
+            ],
         )
 
     async def async_step_capture(
@@ -94,13 +112,43 @@ class HubOptionsFlow(OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Choose the context fields and where they come from."""
-        return await self._async_handle_form("context", user_input)
+        return await self._async_handle_form(STEP_CONTEXT, user_input)
 
     async def async_step_writer(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Choose how points are buffered and written."""
         return await self._async_handle_form("writer", user_input)
+
+    async def async_step_import_csv(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take a file with the history of another system."""
+        entry: IngestorConfigEntry = self.config_entry
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        problem: FormProblem | None = None
+        if user_input is not None:
+            try:
+                job = await async_start_import(self.hass, entry, user_input)
+            except FormProblemError as err:
+                problem = err.problem
+                if problem.field == CONF_FILE:
+                    # The upload is gone: it was looked at, and is of no use.
+                    user_input = {**user_input, CONF_FILE: None}
+            else:
+                if job is None:
+                    return self.async_abort(reason="not_loaded")
+                return self.async_abort(
+                    reason="import_started",
+                    description_placeholders={"job_id": job.job_id},
+                )
+        return self.async_show_form(
+            step_id=STEP_IMPORT_CSV,
+            data_schema=self.add_suggested_values_to_schema(IMPORT_SCHEMA, user_input),
+            errors={problem.field: problem.key} if problem else None,
+            description_placeholders=problem.placeholders if problem else None,
+        )
 
     async def async_step_confirm(
         self, user_input: dict[str, Any] | None = None
@@ -141,9 +189,10 @@ class HubOptionsFlow(OptionsFlow):
         """Show a form, or take what was entered."""
         schema = self._get_schema(step_id)
         if user_input is None:
-            return self._show_form(
-                step_id, get_form_values(schema, self.config_entry.options)
-            )
+            values = get_form_values(schema, self.config_entry.options)
+            if step_id == STEP_CONTEXT:
+                values = drop_removed_sources(values, self.config_entry)
+            return self._show_form(step_id, values)
         try:
             changes = read_form(schema, user_input)
         except FormProblemError as err:
@@ -176,19 +225,23 @@ class HubOptionsFlow(OptionsFlow):
     ) -> ConfigFlowResult:
         open_sections = list_filled_sections(values)
         errors: dict[str, str] | None = None
+        placeholders: Mapping[str, str] | None = None
+        if step_id == STEP_CONTEXT:
+            placeholders = describe_automatic(self.hass, self.config_entry)
         if problem is not None:
             schema = self._get_schema(step_id)
             # The browser shows no error on a field inside a section.
             place = find_section(schema, problem.field) or problem.field
             open_sections.add(place)
             errors = {place: problem.key}
+            placeholders = {**(placeholders or {}), **problem.placeholders}
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
                 self._get_schema(step_id, open_sections), values
             ),
             errors=errors,
-            description_placeholders=problem.placeholders if problem else None,
+            description_placeholders=placeholders,
         )
 
     @callback
@@ -197,6 +250,8 @@ class HubOptionsFlow(OptionsFlow):
     ) -> probatio.Schema:
         if step_id == STEP_CAPTURE:
             return create_capture_schema(self._get_known_domains(), open_sections)
+        if step_id == STEP_CONTEXT:
+            return create_context_schema(list_source_choices(self.config_entry))
         return _SCHEMAS[step_id]
 
     @callback

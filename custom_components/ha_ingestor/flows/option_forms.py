@@ -23,6 +23,7 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -34,6 +35,7 @@ from ..const import (
     CONF_ATTRIBUTES,
     CONF_BUFFER_MIB,
     CONF_CARBON_ENTITY,
+    CONF_CARBON_SOURCE,
     CONF_CONTEXT_FIELDS,
     CONF_EVENT_KINDS,
     CONF_EXCLUDE_AREAS,
@@ -51,9 +53,11 @@ from ..const import (
     CONF_INCLUDE_LABELS,
     CONF_IS_FULL_SYNC,
     CONF_IS_NEWEST_FIRST,
+    CONF_OCCUPANCY_SOURCE,
     CONF_OUTDOOR_TEMPERATURE_ENTITY,
     CONF_PRESENCE_ENTITIES,
     CONF_PRICE_ENTITY,
+    CONF_PRICE_SOURCE,
     CONF_SAMPLING,
     CONF_STATIC_TAGS,
     CONF_WEATHER_ENTITY,
@@ -184,24 +188,46 @@ def create_capture_schema(
     )
 
 
-CONTEXT_SCHEMA: Final = probatio.Schema(
-    {
-        probatio.Optional(CONF_CONTEXT_FIELDS): _create_list_selector(
+def create_context_schema(
+    sources: Mapping[str, list[SelectOptionDict]],
+) -> probatio.Schema:
+    """Return the form of the context fields.
+
+    Args:
+        sources: What can be chosen in each of the fields that take a source of the
+            hub; a field that is not named is not shown.
+    """
+    source_fields = {
+        field: SelectSelector(
+            SelectSelectorConfig(options=choices, mode=SelectSelectorMode.DROPDOWN)
+        )
+        for field, choices in sources.items()
+    }
+    fields: dict[str, Any] = {
+        CONF_CONTEXT_FIELDS: _create_list_selector(
             [field.value for field in ContextField], translation_key="context_field"
         ),
-        probatio.Optional(CONF_WEATHER_ENTITY): _create_entity_selector(
-            Platform.WEATHER
-        ),
-        probatio.Optional(CONF_OUTDOOR_TEMPERATURE_ENTITY): _create_entity_selector(
+        CONF_WEATHER_ENTITY: _create_entity_selector(Platform.WEATHER),
+        CONF_OUTDOOR_TEMPERATURE_ENTITY: _create_entity_selector(
             Platform.SENSOR, device_class=SensorDeviceClass.TEMPERATURE
         ),
-        probatio.Optional(CONF_CARBON_ENTITY): _create_entity_selector(Platform.SENSOR),
-        probatio.Optional(CONF_PRICE_ENTITY): _create_entity_selector(Platform.SENSOR),
-        probatio.Optional(CONF_PRESENCE_ENTITIES): _create_entity_selector(
+        CONF_CARBON_SOURCE: source_fields.get(CONF_CARBON_SOURCE),
+        CONF_CARBON_ENTITY: _create_entity_selector(Platform.SENSOR),
+        CONF_PRICE_SOURCE: source_fields.get(CONF_PRICE_SOURCE),
+        CONF_PRICE_ENTITY: _create_entity_selector(Platform.SENSOR),
+        CONF_OCCUPANCY_SOURCE: source_fields.get(CONF_OCCUPANCY_SOURCE),
+        CONF_PRESENCE_ENTITIES: _create_entity_selector(
             *_PRESENCE_DOMAINS, is_multiple=True
         ),
     }
-)
+    return probatio.Schema(
+        {
+            probatio.Optional(key): kind
+            for key, kind in fields.items()
+            if kind is not None
+        }
+    )
+
 
 WRITER_SCHEMA: Final = probatio.Schema(
     {

@@ -44,12 +44,14 @@ class StoredJobs(TypedDict):
 
 
 type JobRunner = Callable[[Job], Awaitable[None]]
+type JobEndListener = Callable[[Job], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
     runner: JobRunner
     lane: str
+    on_end: JobEndListener | None
 
 
 class JobRegistry:
@@ -71,10 +73,20 @@ class JobRegistry:
 
     @callback
     def register(
-        self, kind: str, runner: JobRunner, *, lane: str = _DEFAULT_LANE
+        self,
+        kind: str,
+        runner: JobRunner,
+        *,
+        lane: str = _DEFAULT_LANE,
+        on_end: JobEndListener | None = None,
     ) -> None:
-        """Say what runs the jobs of a kind."""
-        self._kinds[kind] = _Kind(runner=runner, lane=lane)
+        """Say what runs the jobs of a kind.
+
+        Args:
+            on_end: Called once a job has ended, however it did; an interruption by
+                a restart is no end.
+        """
+        self._kinds[kind] = _Kind(runner=runner, lane=lane, on_end=on_end)
 
     async def async_load(self) -> None:
         """Read the jobs that a former run has left."""
@@ -121,6 +133,11 @@ class JobRegistry:
             None,
         )
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many jobs wait or run as may."""
+        return sum(job.is_open for job in self.jobs) >= MAX_OPEN_JOBS
+
     def get(self, job_id: str) -> Job | None:
         """Return a job by its id."""
         return self._jobs.get(job_id)
@@ -136,7 +153,7 @@ class JobRegistry:
         Raises:
             TooManyJobsError: Too many wait already.
         """
-        if is_bounded and sum(job.is_open for job in self.jobs) >= MAX_OPEN_JOBS:
+        if is_bounded and self.is_full:
             raise TooManyJobsError(f"{MAX_OPEN_JOBS} jobs wait or run already")
         job = Job(
             job_id=ulid_now(),
@@ -243,6 +260,8 @@ class JobRegistry:
             if status is JobStatus.FINISHED:
                 job.progress = 1.0
         job.status = status
+        if (kind := self._kinds.get(job.kind)) is not None and kind.on_end is not None:
+            kind.on_end(job)
         job.has_ended.set()
         self._forget_old()
         self._store.async_delay_save(self._to_stored)

@@ -1,0 +1,1 @@
+"""What others ask the hub for over HTTP, and the shapes of the answers."""
