@@ -19,6 +19,7 @@ from .hass import RESTART_EXIT_CODE, HomeAssistantProcess
 from .influxd import InfluxServer, InfluxServerError
 from .once import check_once
 from .processes import StateFolder
+from .providers import ProviderStandIns
 from .screen import StatusLine, format_bar, format_bytes, say
 from .settings import (
     DEV,
@@ -30,6 +31,7 @@ from .settings import (
     StartError,
     find_free_port,
 )
+from .sources import set_up_calendar, set_up_sources
 
 # As a shell reports a program that Ctrl-C has ended.
 INTERRUPTED_EXIT_CODE: Final = 130
@@ -114,7 +116,10 @@ async def _servers(settings: Settings, state: StateFolder) -> AsyncIterator[Run]
         )
         target = InfluxTarget(url=server.url, is_ours=True)
     home_assistant = HomeAssistantProcess(state, find_free_port(HOME_ASSISTANT_PORT))
+    stand_ins = ProviderStandIns()
     try:
+        await stand_ins.start()
+        home_assistant.base_urls = stand_ins.base_urls
         if server is not None:
             say(f"Starting InfluxDB at {server.url}")
             await asyncio.to_thread(server.start)
@@ -131,6 +136,7 @@ async def _servers(settings: Settings, state: StateFolder) -> AsyncIterator[Run]
         raise DevelopError(f"{err}\n{home_assistant.log_tail()}") from err
     finally:
         await _stop(home_assistant, server)
+        await stand_ins.stop()
 
 
 async def _stop(
@@ -152,6 +158,9 @@ async def _furnish(run: Run, state: StateFolder) -> None:
     say("Setting up the demo home and the hub")
     await set_up_house(run.api)
     run.entry_id = await set_up_hub(run.api, state, run.target)
+    say("Setting up a source of each kind")
+    await set_up_calendar(run.api)
+    await set_up_sources(run.api, run.entry_id)
 
 
 async def play(run: Run) -> None:

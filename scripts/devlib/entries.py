@@ -1,23 +1,20 @@
 """The config entries of a run, made through Home Assistant's own config flow."""
 
-from collections.abc import Iterable, Mapping
 import json
 from typing import Any, Final
 
 from yarl import URL
 
 from .api import HomeAssistantApi
+from .flows import run_flow
 from .processes import StateFolder
-from .settings import PROJECT, RECORDING, DevelopError, InfluxTarget
+from .settings import RECORDING, InfluxTarget
 
 HUB_DOMAIN: Final = "ha_ingestor"
 DEMO_DOMAIN: Final = "demo_home"
 
 _ENTRIES: Final = "/api/config/config_entries/entry"
-_FLOW: Final = "/api/config/config_entries/flow"
 _TRACKER: Final = "device_tracker.resident"
-# No flow of ours has more; one that has would turn in a circle.
-_MAX_STEP_COUNT: Final = 10
 
 
 async def set_up_house(api: HomeAssistantApi) -> None:
@@ -36,7 +33,7 @@ async def set_up_house(api: HomeAssistantApi) -> None:
         time_zone="Europe/Brussels",
     )
     if not await _find_entries(api, DEMO_DOMAIN):
-        await _run_flow(api, {"handler": DEMO_DOMAIN}, {}, {"path": RECORDING.name})
+        await run_flow(api, {"handler": DEMO_DOMAIN}, {}, {"path": RECORDING.name})
     persons = await api.command("person/list")
     for person in persons["storage"]:
         if _TRACKER not in person["device_trackers"]:
@@ -64,7 +61,7 @@ async def set_up_hub(
         if noted == wanted:
             return entry_id
         if noted.get("is_ours") and target.is_ours:
-            await _run_flow(
+            await run_flow(
                 api,
                 {"handler": HUB_DOMAIN, "entry_id": entry_id},
                 {},
@@ -74,7 +71,7 @@ async def set_up_hub(
             return entry_id
         print(f"Replacing the hub, which writes to {noted.get('url')}")
         await api.delete(f"{_ENTRIES}/{entry_id}")
-    result = await _run_flow(
+    result = await run_flow(
         api,
         {"handler": HUB_DOMAIN},
         # A server of somebody else may be of any generation.
@@ -116,81 +113,3 @@ def _hub_fields(target: InfluxTarget) -> dict[str, Any]:
 async def _find_entries(api: HomeAssistantApi, domain: str) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = await api.get(f"{_ENTRIES}?domain={domain}")
     return entries
-
-
-async def _run_flow(
-    api: HomeAssistantApi,
-    start: Mapping[str, Any],
-    choices: Mapping[str, str],
-    fields: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Go through a config flow as a person would.
-
-    Args:
-        api: Of Home Assistant.
-        start: Which flow: its handler, and the entry that is reconfigured.
-        choices: What is chosen in menus, by step.
-        fields: What is entered in forms, by name; what is not known is left as
-            the form suggests it.
-
-    Raises:
-        DevelopError: It did not make or change an entry; with its own words.
-    """
-    domain: str = start["handler"]
-    result: dict[str, Any] = await api.post(_FLOW, start)
-    for _ in range(_MAX_STEP_COUNT):
-        if result["type"] == "create_entry":
-            return result
-        if result["type"] == "abort":
-            if result["reason"] == "reconfigure_successful":
-                return result
-            raise DevelopError(f"The set-up of {domain} ended: {result['reason']}")
-        if result.get("errors"):
-            raise DevelopError(_describe_errors(domain, result))
-        answer: dict[str, Any]
-        if result["type"] == "menu":
-            answer = {"next_step_id": choices[result["step_id"]]}
-        else:
-            answer = _fill_form(result["data_schema"], fields)
-        result = await api.post(f"{_FLOW}/{result['flow_id']}", answer)
-    raise DevelopError(f"The set-up of {domain} does not end; at {result['step_id']}")
-
-
-def _fill_form(
-    form: Iterable[Mapping[str, Any]], fields: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Fill the fields of a form; sections are forms of their own."""
-    filled: dict[str, Any] = {}
-    for field in form:
-        name: str = field["name"]
-        if field.get("type") == "expandable":
-            filled[name] = _fill_form(field["schema"], fields)
-            continue
-        suggested = (field.get("description") or {}).get("suggested_value")
-        value = fields.get(name, suggested)
-        if value is None:
-            value = field.get("default")
-        if value is not None:
-            filled[name] = value
-    return filled
-
-
-def _describe_errors(domain: str, result: Mapping[str, Any]) -> str:
-    """Return the words that the form shows."""
-    folders = ("custom_components", "examples/custom_components")
-    texts: dict[str, str] = {}
-    for folder in folders:
-        file = PROJECT / folder / domain / "translations" / "en.json"
-        if file.exists():
-            texts = json.loads(file.read_text())["config"].get("error", {})
-    placeholders = result.get("description_placeholders") or {}
-    lines = []
-    for field, key in result["errors"].items():
-        text = texts.get(key, key)
-        for name, value in placeholders.items():
-            text = text.replace(f"{{{name}}}", str(value))
-        lines.append(f"{field}: {text}")
-    return (
-        f"The set-up of {domain} refuses its step {result['step_id']}:\n"
-        + "\n".join(lines)
-    )

@@ -1,7 +1,7 @@
 """Home Assistant as a process, with a configuration folder of its own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import json
 import os
 from pathlib import Path
@@ -68,6 +68,8 @@ class HomeAssistantProcess:
         self._watchdog: asyncio.subprocess.Process | None = None
         self.folder = state.path / "config"
         self.log = state.path / "home-assistant.log"
+        # Stand-ins for providers of outside data, by key of the source.
+        self.base_urls: Mapping[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -88,7 +90,11 @@ class HomeAssistantProcess:
         """Start it with the integrations as they are now."""
         await self._dismiss_watchdog()
         self._furnish()
-        environment = {**os.environ, "DISABLE_LOG_FILE": "1"}
+        environment = {
+            **os.environ,
+            "DISABLE_LOG_FILE": "1",
+            "HA_INGESTOR_BASE_URLS": json.dumps(dict(self.base_urls)),
+        }
         # It names the folder of this program, which is none of its business.
         environment.pop("PYTHONPATH", None)
         # A restart goes on in the log of the run.

@@ -10,6 +10,7 @@ from .entries import DEMO_DOMAIN, HUB_DOMAIN
 from .played import expect_points, list_played_entities, load_records
 from .screen import StatusLine, say
 from .settings import DevelopError, InfluxTarget, Settings
+from .source_check import check_sources
 from .stored import StoredPoint, StoredPoints
 from .verification import EntityResult, compare, format_table
 
@@ -43,6 +44,12 @@ async def check_once(
         ]
         others = await stored.count_by_entity()
         activity = await stored.of_activity()
+        last_row = {
+            # Wh of ten minutes to their mean in W.
+            name: 6 * float(records[-1][name])
+            for name in ("Appliances", "lights")
+        }
+        are_sources_right = await check_sources(api, entry_id, stored, last_row)
     print(f"\n{len(records)} rows, {records[0]['date']} to {records[-1]['date']}\n")
     print(format_table(results))
     print()
@@ -61,6 +68,7 @@ async def check_once(
             _check_counts(counts, stored_count),
             _check_activity(activity),
             _is_right(results),
+            are_sources_right,
         ]
     )
 

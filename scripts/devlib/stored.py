@@ -52,6 +52,10 @@ class StoredPoints:
             'SELECT * FROM "home_assistant_activity" WHERE time >= $since'
         )
 
+    async def of_measurement(self, measurement: str) -> list[StoredPoint]:
+        """Return the points of a measurement, whenever their time is."""
+        return await self._select(f'SELECT * FROM "{measurement}"')  # noqa: S608
+
     async def count_by_entity(self) -> dict[str, int]:
         """Return the number of points of every entity."""
         answer = await self._query(
