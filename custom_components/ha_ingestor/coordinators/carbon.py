@@ -24,7 +24,8 @@ from ..sources.carbon.settings import (
     read_window,
 )
 from ..sources.slots import Slot, Slots, cut_slots, find_next_change, find_slot
-from .source import SourceCoordinator, SourceHub
+from .hub import SourceHub
+from .source import SourceCoordinator
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)

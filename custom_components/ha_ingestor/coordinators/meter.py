@@ -15,10 +15,11 @@ from ..sources.meter.model import MeterData
 from ..sources.meter.settings import CONF_POWER_LIMIT, CONF_TARIFF
 from ..sources.slots import day_bounds
 from .carbon import CarbonCoordinator
+from .hub import SourceHub
 from .meter_day import BaseLoad, DayTotals
 from .meter_energy import EnergyTracker
 from .price import PriceCoordinator
-from .source import SourceCoordinator, SourceHub
+from .source import SourceCoordinator
 
 EVENT_POWER_LIMIT: Final = "power_limit"
 LIMIT_EXCEEDED: Final = "limit_exceeded"

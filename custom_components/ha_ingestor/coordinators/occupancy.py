@@ -10,14 +10,11 @@ from typing import Any, ClassVar, Final, override
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import (
     CALLBACK_TYPE,
-    CoreState,
     Event,
     EventStateChangedData,
-    HomeAssistant,
     callback,
 )
 from homeassistant.helpers.event import async_track_state_change_event
-from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
 from ..const import CONF_ARGUMENTS, MEASUREMENT_OCCUPANCY
@@ -105,7 +102,6 @@ class OccupancyCoordinator(SourceCoordinator[OccupancyData, OccupancyView]):
     _unfollow: CALLBACK_TYPE | None = None
     _planned: tuple[object, object, Plan] | None = None
     _measured: _Measured | None = None
-    _is_waiting = False
     _written: OccupancyView | None = None
     _written_at: datetime | None = None
     _record: TrackRecord
@@ -123,24 +119,6 @@ class OccupancyCoordinator(SourceCoordinator[OccupancyData, OccupancyView]):
         """Return the calendars: only they are asked again for a change of theirs."""
         return frozenset(arguments.get(CONF_CALENDARS) or ())
 
-    @override
-    async def async_refresh(self) -> None:
-        """Ask, but not for calendars that Home Assistant has still to set up."""
-        if self.hass.state is CoreState.running or self._are_calendars_there():
-            await super().async_refresh()
-        elif not self._is_waiting:
-            self._is_waiting = True
-            self._unsubscribers.append(async_at_started(self.hass, self._started))
-
-    def _are_calendars_there(self) -> bool:
-        states = map(self.hass.states.get, self.list_entities(self._arguments))
-        return all(state and state.state != STATE_UNAVAILABLE for state in states)
-
-    @callback
-    def _started(self, _: HomeAssistant) -> None:
-        self._is_waiting = False
-        self._in_background(super().async_refresh())
-
     @callback
     @override
     def _entity_changed(self, event: Event[EventStateChangedData]) -> None:
@@ -157,7 +135,7 @@ class OccupancyCoordinator(SourceCoordinator[OccupancyData, OccupancyView]):
     @override
     async def _async_close_source(self) -> None:
         self._stop_following()
-        self._is_open = self._is_waiting = False
+        self._is_open = False
         await super()._async_close_source()
 
     def _follow_states(self) -> None:

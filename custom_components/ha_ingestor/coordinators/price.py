@@ -35,10 +35,11 @@ from ..sources.slots import (
     find_next_change,
     map_slots,
 )
+from .hub import EventListener, SourceHub
 from .issue import async_delete_issue, async_show_issue
 from .price_template import PriceTemplate, prepare_slots
 from .price_view import PriceView, create_view
-from .source import EventListener, SourceCoordinator, SourceHub
+from .source import SourceCoordinator
 
 _LOGGER = logging.getLogger(__name__)
 

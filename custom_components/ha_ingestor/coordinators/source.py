@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import hashlib
 import json
 import logging
-from typing import Any, ClassVar, Final, Protocol, override
+from typing import Any, ClassVar, Final, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -23,6 +23,7 @@ from homeassistant.helpers.event import (
     async_track_point_in_utc_time,
     async_track_state_change_event,
 )
+from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
@@ -32,7 +33,9 @@ from ..errors import SourceArgumentError, SourceAuthError, SourceError
 from ..models import FieldValue, Point, SourceKind
 from ..sources.base import SourceData, SourceDescription
 from ..sources.catalog import SOURCES
+from .entity_watch import are_set_up, list_watched
 from .fetcher import CLOSE_TIMEOUT_S, Fetcher
+from .hub import EventListener, SourceHub
 from .issue import async_delete_issue, async_show_issue
 from .pace import add_jitter, find_first_pause, find_retry, find_retry_after
 from .success_rate import SuccessRate
@@ -46,23 +49,6 @@ _SAVE_DELAY_S: Final = 30.0
 _LOCAL_SAVE_DELAY_S: Final = 900.0
 # Refused credentials are believed at the second time: providers have blips.
 _REFUSALS_FOR_ISSUE: Final = 2
-
-
-# Type of the event, its attributes.
-type EventListener = Callable[[str, Mapping[str, Any]], None]
-
-
-class SourceHub(Protocol):
-    """What a source may use of its hub."""
-
-    def put_points(self, points: Iterable[Point]) -> None:
-        """Write points."""
-
-    def context_changed(self) -> None:
-        """Take over the context fields that sources feed."""
-
-    def get(self, kind: SourceKind) -> SourceCoordinator[Any, Any] | None:
-        """Return the source of a kind that the user has chosen, or the first."""
 
 
 class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | None]):
@@ -107,7 +93,7 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self._failures = self._refusals = 0
         # The provider wants to be left alone until then, across restarts.
         self._not_before: datetime | None = None
-        self._is_save_due = False
+        self._is_save_due = self._is_waiting = False
         self._puzzles: set[str] = set()
         self._emitted: dict[Any, Mapping[str, FieldValue]] = {}
         self._timer: CALLBACK_TYPE | None = None
@@ -202,15 +188,30 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self._fetcher = Fetcher(self.hass, self.name, self.description)
         self._fetcher.open(arguments)
         if entities := self._guarded(self.list_entities, arguments):
+            watched = list_watched(self.hass, self.subentry, entities)
             self._unsubscribers.append(
-                async_track_state_change_event(
-                    self.hass, sorted(entities), self._entity_changed
-                )
+                async_track_state_change_event(self.hass, watched, self._entity_changed)
             )
 
     def list_entities(self, arguments: Mapping[str, Any]) -> frozenset[str]:
         """Return the entities whose changes are followed."""
         return self.description.list_entities(arguments)
+
+    @override
+    async def async_refresh(self) -> None:
+        """Ask, but not for entities that Home Assistant has still to set up."""
+        arguments: Mapping[str, Any] = self._taken[CONF_ARGUMENTS]
+        entities = self._guarded(self.list_entities, arguments)
+        if not self.description.is_local or are_set_up(self.hass, entities or ()):
+            await super().async_refresh()
+        elif not self._is_waiting:
+            self._is_waiting = True
+            self._unsubscribers.append(async_at_started(self.hass, self._started))
+
+    @callback
+    def _started(self, _: HomeAssistant) -> None:
+        self._is_waiting = False
+        self._in_background(self.async_refresh())
 
     @callback
     def _entity_changed(self, event: Event[EventStateChangedData]) -> None:
@@ -264,6 +265,7 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         for unsubscribe in self._unsubscribers:
             unsubscribe()
         self._unsubscribers.clear()
+        self._is_waiting = False
         await self._fetcher.async_close()
 
     # --- polling ---
