@@ -10,7 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from devlib.entries import _fill_form, _hub_fields
+from devlib.entries import _hub_fields
+from devlib.flows import _fill_form
 from devlib.hass import HomeAssistantProcess
 from devlib.played import (
     ExpectedPoint,
