@@ -264,9 +264,11 @@ class IngestorConfigFlow(ConfigFlow, domain=DOMAIN):
         if problem.key == KEY_WRONG_GENERATION and stored is not None:
             # The server has been upgraded: what is left to ask is in another form.
             found = problem.placeholders["found"]
+            values = get_form_values(data)
+            tls_input = {**values[SECTION_TLS], **user_input[SECTION_TLS]}
             return self._async_show_target(
                 f"reconfigure_v{found}",
-                {**get_form_values(data), SECTION_TLS: user_input[SECTION_TLS]},
+                {**values, SECTION_TLS: tls_input},
                 FormProblem(FIELD_BASE, "generation_changed", {"found": found}),
             )
         return self._async_show_target(step_id, user_input, problem)
@@ -391,6 +393,7 @@ class IngestorConfigFlow(ConfigFlow, domain=DOMAIN):
         self._detected = {
             **user_input,
             **address,
+            SECTION_TLS: {**user_input[SECTION_TLS], CONF_PATH: address[CONF_PATH]},
             CONF_API_VERSION: info.api_version.value,
         }
         return None

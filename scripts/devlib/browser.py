@@ -26,6 +26,15 @@ _ARGUMENTS: Final = (
     "--no-first-run",
 )
 
+# Knows what a dialog that scrolls hides, too.
+_IS_IN_VIEW: Final = """element => new Promise(resolve => {
+  const observer = new IntersectionObserver(([entry]) => {
+    observer.disconnect();
+    resolve(entry.intersectionRatio > 0.99);
+  });
+  observer.observe(element);
+})"""
+
 
 class Frontend:
     """One logged-in page; every picture has the same width."""
@@ -76,11 +85,32 @@ class Frontend:
         """Fill a field of a flow."""
         await self.dialog.locator(f"input[name={field}]").fill(text)
 
-    async def submit(self, next_text: str) -> None:
-        """Submit the form of a flow and wait for what it answers."""
-        await self.dialog.get_by_role("button", name="Submit").click()
-        await self.dialog.get_by_text(next_text).first.wait_for()
+    async def fill_number(self, number: int) -> None:
+        """Fill the only field of a flow that takes a number; it has no name."""
+        await self.dialog.locator("input[type=number]").fill(str(number))
+
+    async def flip_switch(self) -> None:
+        """Flip the first switch of a flow; switches have no names."""
+        await self.dialog.locator("ha-switch").first.click()
+
+    async def upload(self, content: bytes, name: str) -> None:
+        """Choose a file in the only field of a flow that takes one."""
+        await self.dialog.locator("input[type=file]").set_input_files(
+            {"name": name, "mimeType": "text/plain", "buffer": content}
+        )
         await self.settle()
+
+    async def submit(self, next_text: str) -> Locator:
+        """Submit the form of a flow and wait for what it answers; return that."""
+        await self.dialog.get_by_role("button", name="Submit").click()
+        answer = self.dialog.get_by_text(next_text).first
+        await answer.wait_for()
+        await self.settle()
+        return answer
+
+    async def is_in_view(self, place: Locator) -> bool:
+        """Tell whether a person sees it whole, without scrolling."""
+        return bool(await place.evaluate(_IS_IN_VIEW))
 
     async def take_picture(self) -> bytes:
         """Return what is visible as a small PNG."""

@@ -24,11 +24,10 @@ V1_INPUT: dict[str, Any] = {
     "host": " Influx.LOCAL ",
     "port": 8086,
     "ssl": False,
-    "path": "influxdb//a/",
     "username": " ada ",
     "password": " secret ",
     "store": " home_assistant ",
-    "tls": TLS,
+    "tls": {**TLS, "path": "influxdb//a/"},
 }
 V2_INPUT: dict[str, Any] = {
     "url": "https://Influx.local/x/",

@@ -107,7 +107,7 @@ async def test_new_hub_variants(
         ("v1", "host", "http://influx.local", "host", "invalid_host"),
         ("v1", "host", "influx.local:8086", "host", "invalid_host"),
         ("v1", "host", " ", "host", "invalid_host"),
-        ("v1", "path", "a?b", "path", "invalid_path"),
+        ("v1", "tls", {**TLS, "path": "a?b"}, "tls", "invalid_path"),
         ("v1", "store", "a/b", "store", "invalid_store"),
         ("v1", "store", "_internal", "store", "invalid_store"),
         ("v1", "store", " ", "store", "invalid_store"),
@@ -124,7 +124,7 @@ async def test_unusable_entry(
     probe: MagicMock,
     step_id: str,
     field: str,
-    wrong: str,
+    wrong: Any,
     error_field: str,
     error: str,
 ) -> None:
@@ -265,7 +265,7 @@ async def test_wrong_generation_is_named(
     "changes",
     [
         {},
-        {"host": "INFLUX.local", "path": "/influxdb/a"},
+        {"host": "INFLUX.local", "tls": {**TLS, "path": "/influxdb/a"}},
         {"username": "bob", "ssl": True},
     ],
 )
@@ -281,7 +281,7 @@ async def test_same_target_twice(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"host": "other"}, {"port": 8087}, {"path": ""}, {"store": "other"}]
+    "changes", [{"host": "other"}, {"port": 8087}, {"tls": TLS}, {"store": "other"}]
 )
 async def test_several_hubs(hass: HomeAssistant, changes: dict[str, Any]) -> None:
     add_entry(hass, V1_DATA)

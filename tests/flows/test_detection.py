@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("probe")
                 "host": "influx.local",
                 "port": 443,
                 "ssl": True,
-                "path": "/x",
+                "tls": {"verify_ssl": False, "path": "/x"},
                 "username": "ada",
                 "password": "secret",
             },
@@ -88,13 +88,10 @@ async def test_detection_leads_to_the_right_form(
     )
     assert form["step_id"] == step_id
     assert form["errors"] is None
-    assert get_suggestions(form["data_schema"]) == {
-        **shown,
-        "tls": {"verify_ssl": False},
-    }
+    tls = {"tls": {"verify_ssl": False}}
+    assert get_suggestions(form["data_schema"]) == {**tls, **shown}
 
-    rest = {"store": "ha", "tls": {"verify_ssl": False}}
-    result = await submit(hass, form, {**shown, **asked, **rest})
+    result = await submit(hass, form, {**tls, **shown, **asked, "store": "ha"})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"]["api_version"] == api_version.value
     assert result["data"]["verify_ssl"] is False

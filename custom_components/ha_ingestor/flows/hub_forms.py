@@ -78,14 +78,21 @@ class TlsInput:
     ca_certificate: str = ""
 
 
-def _create_tls_section(*, is_open: bool, has_certificate: bool) -> section:
-    """Return the TLS section.
+def _create_tls_section(
+    *, is_open: bool, has_certificate: bool, has_path: bool = False
+) -> section:
+    """Return the section of what few need, above all the certificate.
 
     Args:
         is_open: Whether its fields are visible at once, as they should with an error.
         has_certificate: Whether one is stored that a person may want to remove.
+        has_path: Whether it also asks for a path prefix, where no URL holds one.
+            A longer form would hide the errors at its top.
     """
-    fields: dict[probatio.Marker, Any] = {
+    fields: dict[probatio.Marker, Any] = {}
+    if has_path:
+        fields[probatio.Optional(CONF_PATH)] = _TEXT
+    fields |= {
         probatio.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
         probatio.Optional(CONF_CA_CERTIFICATE): create_certificate_selector(),
     }
@@ -133,6 +140,7 @@ def create_target_schema(
     fields[probatio.Required(SECTION_TLS)] = _create_tls_section(
         is_open=is_tls_open,
         has_certificate=bool(stored and stored.get(CONF_CA_CERTIFICATE)),
+        has_path=api_version is ApiVersion.V1,
     )
     return probatio.Schema(fields)
 
@@ -143,7 +151,6 @@ def _create_v1_fields() -> dict[probatio.Marker, Any]:
         probatio.Required(CONF_HOST): _TEXT,
         probatio.Required(CONF_PORT, default=DEFAULT_PORT): _PORT,
         probatio.Required(CONF_SSL, default=False): BooleanSelector(),
-        probatio.Optional(CONF_PATH): _TEXT,
         probatio.Optional(CONF_USERNAME): _USERNAME,
         probatio.Optional(probatio.Secret(CONF_PASSWORD)): _SECRET,
     }
@@ -191,11 +198,10 @@ def get_form_values(data: Mapping[str, Any]) -> dict[str, Any]:
         CONF_HOST: target.host,
         CONF_PORT: target.port,
         CONF_SSL: target.ssl,
-        CONF_PATH: target.path,
         CONF_USERNAME: target.username,
         CONF_ORGANIZATION: target.organization,
         CONF_STORE: target.store,
-        SECTION_TLS: {CONF_VERIFY_SSL: target.verify_ssl},
+        SECTION_TLS: {CONF_PATH: target.path, CONF_VERIFY_SSL: target.verify_ssl},
     }
 
 
@@ -252,7 +258,8 @@ def _read_address(
         CONF_HOST: _parse_host(user_input[CONF_HOST], CONF_HOST),
         CONF_PORT: user_input[CONF_PORT],
         CONF_SSL: user_input[CONF_SSL],
-        CONF_PATH: _parse_path(user_input.get(CONF_PATH, ""), CONF_PATH),
+        # The browser shows no error inside a section, only above it.
+        CONF_PATH: _parse_path(user_input[SECTION_TLS].get(CONF_PATH, ""), SECTION_TLS),
     }
 
 
