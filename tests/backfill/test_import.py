@@ -18,6 +18,7 @@ from tests.backfill.kit import House
 from tests.conftest import Upload
 from tests.flows.options_kit import choose, submit
 from tests.flows.texts import check_flow_texts, get_suggestions
+from tests.repairs.kit import wait_for
 
 GOOD: Final = b"entity_id,time,value\nsensor.a,100,1\nsensor.a,200,2\n"
 
@@ -98,8 +99,7 @@ async def test_upload_is_imported_and_deleted(house: House, upload: Upload) -> N
     [view] = (await house.call("list_jobs"))["jobs"]
     assert view["parameters"]["path"] == "old home.csv"
     assert view["counts"]["written"] == 2
-    await house.hass.async_block_till_done()
-    assert list_kept(house.hass) == []
+    await wait_for(house.hass, lambda: list_kept(house.hass) == [])
 
 
 async def test_only_try(house: House, upload: Upload) -> None:
@@ -110,8 +110,7 @@ async def test_only_try(house: House, upload: Upload) -> None:
     await house.finish(job)
     assert job.counts == {"read": 2, "existing": 0, "missing": 2}
     assert await house.events() == []
-    await house.hass.async_block_till_done()
-    assert list_kept(house.hass) == []
+    await wait_for(house.hass, lambda: list_kept(house.hass) == [])
 
 
 @pytest.mark.parametrize(
@@ -351,8 +350,7 @@ async def test_goes_on_after_a_restart(
     await house.finish(resumed)
     assert resumed.status is JobStatus.FINISHED
     assert len(await house.events()) == 50
-    await house.hass.async_block_till_done()
-    assert list_kept(house.hass) == [other]
+    await wait_for(house.hass, lambda: list_kept(house.hass) == [other])
 
 
 async def test_deleted_when_cancelled_at_work(
@@ -364,11 +362,9 @@ async def test_deleted_when_cancelled_at_work(
         await held.is_reached.wait()
     assert len(list_kept(house.hass)) == 2
     await house.call("cancel_job", job_id=waiting.job_id)
-    await house.hass.async_block_till_done()
-    assert len(list_kept(house.hass)) == 1
+    await wait_for(house.hass, lambda: len(list_kept(house.hass)) == 1)
     await house.call("cancel_job", job_id=job.job_id)
-    await house.hass.async_block_till_done()
-    assert list_kept(house.hass) == []
+    await wait_for(house.hass, lambda: list_kept(house.hass) == [])
     assert [job.status, waiting.status] == [JobStatus.CANCELLED] * 2
 
 
@@ -383,8 +379,7 @@ async def test_deleted_when_failed(
         job = await start_import(house, upload, GOOD)
         await house.finish(job)
     assert job.status is JobStatus.FAILED
-    await house.hass.async_block_till_done()
-    assert list_kept(house.hass) == []
+    await wait_for(house.hass, lambda: list_kept(house.hass) == [])
 
 
 async def test_goes_with_its_hub(house: House, upload: Upload, held: Hold) -> None:
@@ -409,7 +404,7 @@ async def test_a_file_that_cannot_be_deleted_is_told(
     with monkeypatch.context() as patch:
         patch.setattr(imports.Path, "unlink", refuse)
         await house.finish(await start_import(house, upload, GOOD))
-        await house.hass.async_block_till_done()
+        await wait_for(house.hass, lambda: "cannot be deleted" in caplog.text)
     assert "cannot be deleted: Read-only file system" in caplog.text
     # The next start tries again.
     assert len(list_kept(house.hass)) == 1

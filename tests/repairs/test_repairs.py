@@ -28,26 +28,7 @@ from devlib.influxd import InfluxServer
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.setup import async_setup_component
-from tests.repairs_kit import Fix, look, set_aside, try_to_flush, wait_for
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    """Only what these tests fire themselves."""
-    return {
-        "flush_interval_s": 0.1,
-        "include_entities": ["sensor.a"],
-        "event_kinds": ["states"],
-        "context_fields": [],
-    }
-
-
-@pytest.fixture(autouse=True)
-async def _repairs(hass: HomeAssistant) -> None:
-    """Home Assistant's own part."""
-    assert await async_setup_component(hass, "repairs", {})
-
+from tests.repairs.kit import Fix, look, set_aside, try_to_flush, wait_for
 
 # --- the database or bucket is missing
 

@@ -31,30 +31,11 @@ from devlib.influxd import InfluxServer
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from tests.conftest import entry_data
 from tests.flows.texts import load_translations
-from tests.repairs_kit import look, set_aside, try_to_flush, wait_for
+from tests.repairs.kit import look, set_aside, try_to_flush, wait_for
 from tests.stand_ins.server import HttpStandIn, Reply, Request
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    """Only what these tests fire themselves."""
-    return {
-        "flush_interval_s": 0.1,
-        "include_entities": ["sensor.a"],
-        "event_kinds": ["states"],
-        "context_fields": [],
-    }
-
-
-@pytest.fixture(autouse=True)
-async def _repairs(hass: HomeAssistant) -> None:
-    """Home Assistant's own part."""
-    assert await async_setup_component(hass, "repairs", {})
-
 
 # --- the buffer fills, or cannot be written
 
@@ -273,4 +254,5 @@ async def test_an_issue_that_is_ignored_stays_ignored(
 
 
 def test_every_issue_has_a_text() -> None:
-    assert set(load_translations()["issues"]) == set(IssueKey)
+    of_sources = {"source_argument", "source_refused"}
+    assert set(load_translations()["issues"]) == {*IssueKey, *of_sources}
