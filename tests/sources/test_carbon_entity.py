@@ -225,3 +225,21 @@ async def test_a_forecast_may_be_another_entitys(
     await hass.async_block_till_done(wait_background_tasks=True)
     assert [slot.value for slot in source.slots] == [250]
     assert source.last_error is None
+
+
+async def test_sources_of_entities_are_called_by_their_kind_and_told_apart(
+    hass: HomeAssistant, hub: MockConfigEntry
+) -> None:
+    hass.states.async_set(GRID, "250", {**UNIT, "unit_of_measurement": "gCO2eq/kWh"})
+    hass.states.async_set("sensor.other", "300")
+
+    for entity_id in (GRID, "sensor.other"):
+        await add_carbon(
+            hass, hub, "carbon_entity", {"intensity_entity": entity_id}, {}
+        )
+
+    titles = [subentry.title for subentry in hub.subentries.values()]
+    assert titles == ["Carbon intensity", "Carbon intensity 2"]
+    assert (
+        hass.states.get("sensor.carbon_intensity_2_carbon_intensity").state == "300.0"
+    )

@@ -104,7 +104,7 @@ def cut_slots(slots: Slots, start: datetime, end: datetime) -> Slots:
     return tuple(
         Slot(start=max(slot.start, start), end=min(slot.end, end), value=slot.value)
         for slot in slots
-        if slot.start < end and slot.end > start
+        if max(slot.start, start) < min(slot.end, end)
     )
 
 

@@ -30,13 +30,13 @@ from ..base import (
     SourceResult,
 )
 from ..http import HttpClient
+from ..places import format_position
 from .answers import (
     LOCATION,
     as_list,
     as_mapping,
     as_text,
     compute_readings,
-    format_position,
     read_aqi,
 )
 from .aqi import Pollutant, Scale

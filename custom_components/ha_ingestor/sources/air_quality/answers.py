@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from homeassistant.const import CONF_LATITUDE, CONF_LOCATION, CONF_LONGITUDE
+from homeassistant.const import CONF_LOCATION
 
 from ...errors import SourceDataError
 from ..base import Argument, ArgumentType, SourceContext
 from ..parsing import parse_number
+from ..places import find_home, format_position
 from .aqi import Pollutant, Scale, compute_concentration, round_aqi, to_micrograms
 from .model import VALID_FOR, AirReading
 
@@ -18,27 +19,11 @@ _MAX_AQI: Final = 5000.0
 _MAX_CONCENTRATION: Final = 1e6
 
 
-def _find_home(context: SourceContext) -> dict[str, float]:
-    return {CONF_LATITUDE: context.latitude, CONF_LONGITUDE: context.longitude}
-
-
 # Tag of the points of the home, where the provider has no name for it.
 HOME: Final = "Home"
 LOCATION: Final = Argument(
-    key=CONF_LOCATION, type=ArgumentType.LOCATION, default=_find_home
+    key=CONF_LOCATION, type=ArgumentType.LOCATION, default=find_home
 )
-
-
-def format_position(
-    arguments: Mapping[str, Any], context: SourceContext
-) -> tuple[str, str]:
-    """Return latitude and longitude to ask for.
-
-    Two decimals are about a kilometer: enough to find a station, and nobody learns
-    which house asks.
-    """
-    position = arguments.get(CONF_LOCATION) or _find_home(context)
-    return f"{position[CONF_LATITUDE]:.2f}", f"{position[CONF_LONGITUDE]:.2f}"
 
 
 def name_position(arguments: Mapping[str, Any], context: SourceContext) -> str | None:

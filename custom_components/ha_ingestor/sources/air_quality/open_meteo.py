@@ -23,13 +23,13 @@ from ..base import (
     SourceResult,
 )
 from ..http import HttpClient
+from ..places import format_position
 from .answers import (
     HOME,
     LOCATION,
     as_mapping,
     as_text,
     check_age,
-    format_position,
     name_position,
     parse_unix_time,
     read_aqi,

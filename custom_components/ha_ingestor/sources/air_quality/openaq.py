@@ -34,12 +34,12 @@ from ..base import (
 )
 from ..http import HttpClient
 from ..parsing import parse_time
+from ..places import format_position
 from .answers import (
     LOCATION,
     as_list,
     as_mapping,
     as_text,
-    format_position,
     is_live,
     read_concentration,
     read_number,

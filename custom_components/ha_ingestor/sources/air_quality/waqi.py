@@ -36,6 +36,7 @@ from ..base import (
 )
 from ..http import HttpClient
 from ..parsing import parse_time
+from ..places import format_position
 from .answers import (
     LOCATION,
     as_list,
@@ -43,7 +44,6 @@ from .answers import (
     as_text,
     check_age,
     compute_readings,
-    format_position,
     read_aqi,
     read_number,
 )

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final, override
 
-from homeassistant.const import CONF_LATITUDE, CONF_LOCATION, CONF_LONGITUDE
+from homeassistant.const import CONF_LOCATION
 
 from ...errors import (
     SourceArgumentError,
@@ -36,6 +36,7 @@ from ..base import (
 )
 from ..http import HttpAnswer, HttpClient
 from ..parsing import parse_number, parse_time
+from ..places import find_home, format_position
 from ..slots import Slots
 from .forecast import slots_from_moments
 from .model import CarbonData
@@ -142,7 +143,7 @@ class ElectricityMaps(Source[CarbonData]):
         self._http = http
         self._key: str = arguments[CONF_API_KEY]
         self._zone: str | None = arguments.get(CONF_ZONE)
-        self._location: Mapping[str, float] | None = arguments.get(CONF_LOCATION)
+        self._arguments = arguments
         self._plan = PlanMemory()
 
     @override
@@ -178,11 +179,8 @@ class ElectricityMaps(Source[CarbonData]):
     def _find_params(self, context: SourceContext) -> dict[str, str]:
         if self._zone is not None:
             return {"zone": self._zone}
-        place = self._location or {
-            CONF_LATITUDE: context.latitude,
-            CONF_LONGITUDE: context.longitude,
-        }
-        return {"lat": str(place[CONF_LATITUDE]), "lon": str(place[CONF_LONGITUDE])}
+        latitude, longitude = format_position(self._arguments, context)
+        return {"lat": latitude, "lon": longitude}
 
     async def _async_fetch_latest(
         self, params: Mapping[str, str], now: datetime
@@ -246,10 +244,7 @@ ELECTRICITY_MAPS: Final = SourceDescription(
             key=CONF_LOCATION,
             type=ArgumentType.LOCATION,
             is_required=False,
-            default=lambda context: {
-                CONF_LATITUDE: context.latitude,
-                CONF_LONGITUDE: context.longitude,
-            },
+            default=find_home,
         ),
     ),
     attribution="Electricity Maps",

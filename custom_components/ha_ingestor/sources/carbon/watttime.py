@@ -16,9 +16,7 @@ from http import HTTPStatus
 from typing import Any, Final, override
 
 from homeassistant.const import (
-    CONF_LATITUDE,
     CONF_LOCATION,
-    CONF_LONGITUDE,
     CONF_PASSWORD,
     CONF_REGION,
     CONF_USERNAME,
@@ -44,6 +42,7 @@ from ..base import (
 )
 from ..http import HttpAnswer, HttpClient
 from ..parsing import parse_number, parse_time
+from ..places import find_home, format_position
 from ..slots import Slots, find_slot
 from .forecast import slots_from_moments
 from .model import CarbonData
@@ -130,7 +129,7 @@ class WattTime(Source[CarbonData]):
             arguments[CONF_PASSWORD],
         )
         self._region: str | None = arguments.get(CONF_REGION)
-        self._location: Mapping[str, float] | None = arguments.get(CONF_LOCATION)
+        self._arguments = arguments
         self._region_name: str | None = None
         self._token = ""
         self._renew_at: datetime | None = None
@@ -159,13 +158,10 @@ class WattTime(Source[CarbonData]):
         )
 
     async def _async_find_region(self, context: SourceContext) -> str:
-        place = self._location or {
-            CONF_LATITUDE: context.latitude,
-            CONF_LONGITUDE: context.longitude,
-        }
+        latitude, longitude = format_position(self._arguments, context)
         params = {
-            "latitude": str(place[CONF_LATITUDE]),
-            "longitude": str(place[CONF_LONGITUDE]),
+            "latitude": latitude,
+            "longitude": longitude,
             "signal_type": _SIGNAL,
         }
         answer = await self._async_get(_REGION, params, context.now)
@@ -277,10 +273,7 @@ WATTTIME: Final = SourceDescription(
             key=CONF_LOCATION,
             type=ArgumentType.LOCATION,
             is_required=False,
-            default=lambda context: {
-                CONF_LATITUDE: context.latitude,
-                CONF_LONGITUDE: context.longitude,
-            },
+            default=find_home,
         ),
         Argument(key=CONF_REGION, type=ArgumentType.TEXT, is_required=False),
     ),

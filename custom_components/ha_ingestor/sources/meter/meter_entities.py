@@ -53,6 +53,7 @@ STUCK_AFTER: Final = timedelta(hours=1)
 _SENSOR: Final = "sensor"
 # A sensor with this state class may also go down, such as a net counter.
 _STATE_CLASS_TOTAL: Final = "total"
+_NAME_END: Final = " power"
 
 
 def read_number(
@@ -146,8 +147,8 @@ class MeterEntities(Source[MeterData]):
                 # One circuit with nonsense takes nothing from the others.
                 power_w = None
             attributes = {} if state is None else state.attributes
-            name = attributes.get(ATTR_FRIENDLY_NAME) or entity_id
-            circuits.append(Circuit(key=entity_id, name=str(name), power_w=power_w))
+            name = _name_circuit(attributes.get(ATTR_FRIENDLY_NAME)) or entity_id
+            circuits.append(Circuit(key=entity_id, name=name, power_w=power_w))
         return name_apart(circuits)
 
     def _find_time(self, context: SourceContext) -> datetime:
@@ -188,6 +189,17 @@ def _read(
 def _is_stuck(state: EntityState, value: float, now: datetime) -> bool:
     """Tell whether nobody has reported a power for too long; none may be so."""
     return bool(value) and now - state.last_reported > STUCK_AFTER
+
+
+def _name_circuit(name: object) -> str:
+    """Return a sensor's name without what its kind adds; empty if it has none.
+
+    "Oven power" is the power of the circuit "Oven".
+    """
+    text = name.strip() if isinstance(name, str) else ""
+    if text.casefold().endswith(_NAME_END):
+        return text[: -len(_NAME_END)].rstrip()
+    return text
 
 
 def list_arguments() -> Iterable[Argument]:
