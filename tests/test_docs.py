@@ -2,15 +2,28 @@
 
 from pathlib import Path
 import re
-from typing import Any
+from typing import Any, Final
+from urllib.parse import unquote
 
 import pytest
 
+from custom_components.ha_ingestor import const
 from custom_components.ha_ingestor.sources.catalog import SETTINGS, SOURCES
 from devlib import source_docs
 
 PAGES = source_docs.create_pages()
 DOCS = Path(__file__).parent.parent / "docs"
+# What does not come from sources.
+OTHER_MEASUREMENTS: Final = frozenset(
+    {
+        "MEASUREMENT_ACTIVITY",
+        "MEASUREMENT_DAILY",
+        "MEASUREMENT_EVENTS",
+        "MEASUREMENT_HOURLY",
+        "MEASUREMENT_PROBE",
+        "MEASUREMENT_STATISTICS",
+    }
+)
 
 
 def test_the_pages_of_the_sources_are_fresh() -> None:
@@ -44,8 +57,42 @@ def test_the_list_names_every_source_once() -> None:
     assert sorted(links) == sorted(SOURCES)
 
 
+@pytest.mark.parametrize("page", ["outside-data.md", "../README.md"])
+def test_a_page_for_users_names_every_source(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert set(re.findall(r"sources/([a-z_]+)\.md\)", text)) == set(SOURCES)
+
+
 @pytest.mark.parametrize(
-    "page", ["contributing_a_source.md", *(f"sources/{name}" for name in PAGES)]
+    "measurement",
+    sorted(
+        str(value)
+        for name, value in vars(const).items()
+        if name.startswith("MEASUREMENT_") and name not in OTHER_MEASUREMENTS
+    ),
+)
+def test_what_sources_store_is_documented(measurement: str) -> None:
+    text = (DOCS / "outside-data.md").read_text(encoding="utf-8")
+    assert f"| `{measurement}` |" in text
+
+
+def test_every_blueprint_can_be_imported_from_the_page() -> None:
+    text = (DOCS / "outside-data.md").read_text(encoding="utf-8")
+    links = re.findall(r"blueprint_url=([^)]+)\)", text)
+    files = [unquote(link).rpartition("/blob/main/")[2] for link in links]
+    root = DOCS.parent
+    there = (root / "blueprints").rglob("*.yaml")
+    assert sorted(files) == sorted(str(file.relative_to(root)) for file in there)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "contributing_a_source.md",
+        "outside-data.md",
+        "../README.md",
+        *(f"sources/{name}" for name in PAGES),
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")

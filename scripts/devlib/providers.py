@@ -38,7 +38,18 @@ _AIR: Final = {
     "sulphur_dioxide": 2.1,
     "ozone": 58.0,
     "european_aqi": 29.0,
+    "european_aqi_pm2_5": 22.0,
+    "european_aqi_pm10": 18.0,
+    "european_aqi_nitrogen_dioxide": 20.0,
+    "european_aqi_sulphur_dioxide": 1.0,
+    "european_aqi_ozone": 29.0,
     "us_aqi": 42.0,
+    "us_aqi_pm2_5": 42.0,
+    "us_aqi_pm10": 17.0,
+    "us_aqi_nitrogen_dioxide": 11.0,
+    "us_aqi_sulphur_dioxide": 1.0,
+    "us_aqi_ozone": 27.0,
+    "us_aqi_carbon_monoxide": 2.0,
 }
 
 
@@ -164,6 +175,13 @@ async def _answer_prices(request: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": data, "url": "/v1/marketdata"})
 
 
+def _find_unit(name: str) -> str:
+    for scale, unit in (("european_aqi", "EAQI"), ("us_aqi", "USAQI")):
+        if name.startswith(scale):
+            return unit
+    return "μg/m³"
+
+
 async def _answer_air(request: web.Request) -> web.Response:
     now = datetime.now(UTC)
     values = air_at(now)
@@ -181,10 +199,7 @@ async def _answer_air(request: web.Request) -> web.Response:
             "current_units": {
                 "time": "iso8601",
                 "interval": "seconds",
-                **{
-                    name: {"european_aqi": "EAQI", "us_aqi": "USAQI"}.get(name, "μg/m³")
-                    for name in asked
-                },
+                **{name: _find_unit(name) for name in asked},
             },
             "current": {
                 "time": f"{slot:%Y-%m-%dT%H:%M}",

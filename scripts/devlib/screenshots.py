@@ -1,38 +1,24 @@
 """The program behind scripts/screenshots: the pictures of the README."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 import json
-import shutil
+from pathlib import Path
 import sys
 from typing import Any, Final
 
 import aiohttp
 from playwright.async_api import Error as BrowserError, Locator
 
-from .api import HomeAssistantApi
-from .browser import Frontend, open_frontend
-from .entries import DEMO_DOMAIN, HUB_DOMAIN, set_up_house, set_up_hub
-from .hass import HomeAssistantProcess
-from .influxd import InfluxServer, InfluxServerError
+from .entries import DEMO_DOMAIN, HUB_DOMAIN
+from .error_tour import take_error_tour
+from .influxd import InfluxServerError
 from .processes import StateFolder
-from .screen import say
-from .settings import (
-    DEFAULT_DATABASE,
-    DEV,
-    HOME_ASSISTANT_PORT,
-    INFLUXDB_PORT,
-    PROJECT,
-    DevelopError,
-    InfluxTarget,
-    find_free_port,
-)
+from .settings import DEFAULT_DATABASE, DEV, DevelopError
+from .source_pictures import SOURCE_NAMES, show_sources
+from .studio import IMAGES, ROW_COUNT, ROWS_PER_SECOND, Studio, open_studio
 
-_IMAGES: Final = PROJECT / "docs" / "images"
-_MAX_BYTES: Final = 150_000
-_NAMES: Final = (
+_HUB_NAMES: Final = (
     "menu",
     "form-error",
     "create-database",
@@ -49,10 +35,9 @@ _NAMES: Final = (
     "repair",
     "repair-done",
 )
+_NAMES: Final = (*_HUB_NAMES, *SOURCE_NAMES)
 _INTEGRATION: Final = f"/config/integrations/integration/{HUB_DOMAIN}"
 _SECOND_DATABASE: Final = "cottage"
-_ROW_COUNT: Final = 600
-_ROWS_PER_SECOND: Final = 40
 _PREVIEWED: Final = "sensor.kitchen_climate_temperature"
 _OPTIONS_FLOW: Final = "/api/config/config_entries/options/flow"
 _SAMPLING_RULES: Final = (
@@ -72,43 +57,25 @@ _FIGURES_INTERVAL_S: Final = 31.0
 _ISSUE_TIMEOUT_S: Final = 60.0
 
 
-@dataclass(slots=True)
-class Studio:
-    """All that a picture may need."""
-
-    server: InfluxServer
-    api: HomeAssistantApi
-    entry_id: str
-    frontend: Frontend
-    wanted: frozenset[str]
-
-    async def save(self, name: str) -> None:
-        """Save one picture if it is wanted."""
-        if name not in self.wanted:
-            return
-        picture = await self.frontend.take_picture()
-        say(f"docs/images/{name}.png  {len(picture) / 1000:.0f} kB")
-        if len(picture) > _MAX_BYTES:
-            raise DevelopError(f"{name}.png is larger than {_MAX_BYTES} bytes")
-        (_IMAGES / f"{name}.png").write_bytes(picture)
-
-
 async def main(names: list[str]) -> int:
     """Make the pictures; return the exit code."""
+    if names[:1] == ["--errors"]:
+        return await _show_errors(names[1:])
     if unknown := set(names) - set(_NAMES):
         print(f"Unknown: {', '.join(sorted(unknown))}; there are {', '.join(_NAMES)}")
         return 2
     wanted = frozenset(names or _NAMES)
-    _IMAGES.mkdir(parents=True, exist_ok=True)
+    IMAGES.mkdir(parents=True, exist_ok=True)
     try:
         with StateFolder(DEV / "state" / "screenshots") as state:
-            async with _studio(state, wanted) as studio:
-                await _show_set_up(studio)
-                await _show_options(studio)
-                await _show_sampling(studio)
-                await _show_device(studio)
-                await _show_preview(studio)
-                await _show_repair(studio)
+            for names_of_tour, tour in (
+                (_HUB_NAMES, _show_hub),
+                (SOURCE_NAMES, show_sources),
+            ):
+                if wanted.isdisjoint(names_of_tour):
+                    continue
+                async with open_studio(state, wanted) as studio:
+                    await tour(studio)
     except (
         DevelopError,
         InfluxServerError,
@@ -121,47 +88,26 @@ async def main(names: list[str]) -> int:
     return 0
 
 
-@asynccontextmanager
-async def _studio(state: StateFolder, wanted: frozenset[str]) -> AsyncIterator[Studio]:
-    """Start an empty InfluxDB and a new Home Assistant, and stop them again."""
-    for name in ("config", "influxdb"):
-        shutil.rmtree(state.path / name, ignore_errors=True)
-    (state.path / "hub.json").unlink(missing_ok=True)
-    server = InfluxServer(
-        DEV / "influxdb" / "influxd",
-        state.path / "influxdb",
-        port=find_free_port(INFLUXDB_PORT),
-    )
-    home_assistant = HomeAssistantProcess(state, find_free_port(HOME_ASSISTANT_PORT))
+async def _show_errors(folders: list[str]) -> int:
+    """Show every error of the forms of a hub; return the exit code."""
+    if len(folders) != 1:
+        print("--errors needs a folder for the pictures, and nothing else")
+        return 2
     try:
-        say("Starting InfluxDB and Home Assistant")
-        await asyncio.to_thread(server.start)
-        await home_assistant.start()
-        async with HomeAssistantApi(
-            home_assistant.url, home_assistant.check_running
-        ) as api:
-            await api.wait_answering()
-            await api.log_in()
-            await api.wait_started()
-            await set_up_house(api)
-            target = InfluxTarget(url=server.url, is_ours=True)
-            entry_id = await set_up_hub(api, state, target)
-            await api.call_action(
-                DEMO_DOMAIN, "play", rows=_ROW_COUNT, rows_per_second=_ROWS_PER_SECOND
-            )
-            async with open_frontend(home_assistant.url) as frontend:
-                try:
-                    yield Studio(server, api, entry_id, frontend, wanted)
-                except BrowserError:
-                    file = state.path / "failure.png"
-                    file.write_bytes(await frontend.take_picture())
-                    say(f"What the browser showed: {file.relative_to(PROJECT)}")
-                    raise
-    finally:
-        if home_assistant.is_started:
-            await home_assistant.stop()
-        if server.is_running:
-            await asyncio.to_thread(server.stop)
+        return await take_error_tour(Path(folders[0]))
+    except (DevelopError, InfluxServerError, aiohttp.ClientError, BrowserError) as err:
+        print(f"scripts/screenshots: {str(err) or type(err).__name__}", file=sys.stderr)
+        return 1
+
+
+async def _show_hub(studio: Studio) -> None:
+    """Show a hub, from its set-up to its troubles."""
+    await _show_set_up(studio)
+    await _show_options(studio)
+    await _show_sampling(studio)
+    await _show_device(studio)
+    await _show_preview(studio)
+    await _show_repair(studio)
 
 
 async def _show_set_up(studio: Studio) -> None:
@@ -188,7 +134,7 @@ async def _show_set_up(studio: Studio) -> None:
     await frontend.submit("Skip and finish")
     await frontend.dialog.get_by_role("button", name="Skip and finish").click()
     await frontend.settle()
-    await frontend.resize(640)
+    await frontend.resize(720)
     await studio.save("hubs")
 
     row = _find_row(studio, _SECOND_DATABASE)
@@ -259,7 +205,7 @@ async def _save_sampling(studio: Studio, rules: Sequence[Mapping[str, Any]]) -> 
 async def _show_device(studio: Studio) -> None:
     """Show the device of the first hub once its figures are fresh."""
     # Longer than the rest of the rows takes, and then the next reading of figures.
-    await asyncio.sleep(_ROW_COUNT / _ROWS_PER_SECOND + _FIGURES_INTERVAL_S)
+    await asyncio.sleep(ROW_COUNT / ROWS_PER_SECOND + _FIGURES_INTERVAL_S)
     devices = await studio.api.command("config/device_registry/list")
     device_id = next(
         device["id"]

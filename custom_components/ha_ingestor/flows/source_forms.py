@@ -173,7 +173,11 @@ def _rows(argument: Argument) -> Selector[Any]:
             )
             for field in argument.fields
         },
+        # All of a row on one line would be figures that nobody can tell apart.
+        label_field=argument.fields[0].key,
     )
+    if len(argument.fields) > 1:
+        config["description_field"] = argument.fields[1].key
     if argument.translation_key is not None:
         config["translation_key"] = argument.translation_key
     return ObjectSelector(config)
