@@ -5,7 +5,7 @@ itself and is also what `scripts/develop --once` compares InfluxDB with.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from itertools import zip_longest
 from pathlib import Path
 import shutil
@@ -51,6 +51,13 @@ def _examples(monkeypatch: pytest.MonkeyPatch, hass_config_dir: str) -> None:
     folders = [*custom_components.__path__, str(EXAMPLES / "custom_components")]
     monkeypatch.setattr(custom_components, "__path__", folders)
     shutil.copy(RECORDING, hass_config_dir)
+
+
+@pytest.fixture(autouse=True)
+async def _quiet(hass: HomeAssistant) -> AsyncGenerator[None]:
+    """Let each test end only when nothing goes on any more."""
+    yield
+    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 @pytest.fixture
@@ -421,4 +428,5 @@ async def test_a_recording_that_has_gone_is_named(hass: HomeAssistant) -> None:
     assert entry.error_reason_translation_key == "recording_unusable"
     shutil.copy(RECORDING, hass.config.path("gone.csv"))
     assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED

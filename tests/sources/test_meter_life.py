@@ -279,20 +279,22 @@ async def test_midnight_begins_a_new_day(
     await add_meter(hass, hub)
     await pass_minutes(hass, hub, noon, 9)
     assert value(hass, ENERGY) == pytest.approx(0.09)
+    assert value(hass, PEAK) == 600
 
     noon.tick(60)
+    hass.states.async_set(HOUSE, "300", hass.states.get(HOUSE).attributes)
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
     state = hass.states.get(ENERGY)
     assert float(state.state) == 0
     assert state.attributes["last_reset"] == "2026-03-10T23:00:00+00:00"
-    assert hass.states.get(PEAK).state == "unknown"
 
     noon.tick(60)
     await look(hass, hub)
     state = hass.states.get(ENERGY)
-    assert float(state.state) == pytest.approx(0.01)
+    assert float(state.state) == pytest.approx(0.005)
     assert state.attributes["yesterday_kwh"] == pytest.approx(0.1)
+    assert value(hass, PEAK) == 300
 
 
 async def test_midnight_leaves_the_points_of_the_day_alone(
