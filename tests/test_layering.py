@@ -85,7 +85,15 @@ NARROW: Final = {
     ),
     # The cached first half of a line is made where the registries are known.
     "ingest": ("options", "store.buffer", "store.line_protocol", "store.stats"),
-    "retention": ("options", "store.influx", "store.query"),
+    # Aggregates are not captured events: they go to their store directly, so that
+    # they can be read back and compared.
+    "retention": (
+        "options",
+        "store.compression",
+        "store.influx",
+        "store.line_protocol",
+        "store.query",
+    ),
     "sources": (),
     "views": ("options", "store.influx", "store.query"),
 }

@@ -22,6 +22,13 @@ IngestorError
     BufferUnusableError            folder not writable, or a newer version's file
     BufferFullError                the disk has no room
     BufferCorruptError             the file is damaged: move it aside, start clean
+  RetentionError                 rows cannot move on to the next tier, or go
+    RetentionStoresError           stores are missing that a person has to create
+    RetentionMismatchError         what is stored is not what was written
+    RetentionRegressionError       a window would be made again from fewer rows
+    RetentionUnverifiedError       rows are not proven to be in the next tier
+    RetentionLeftoverError         rows are still there after they were deleted
+    CheckpointError                the record of what is verified cannot be used
   SourceError                    an outside source did not give its data
     SourceUnavailableError         try again later (connection, timeout, 429, 5xx)
     SourceAuthError                key, token or password refused
@@ -33,6 +40,22 @@ IngestorError
     ImportGoneError                an upload was taken already, or never arrived
     ImportTooLargeError            an upload is larger than what may be kept
     ImportColumnsError             its first line names columns, but not all
+  ArchiveError                   nothing was lost: data stays where it was
+    ArchiveUnavailableError        try again later (connection, 429, 5xx)
+    ArchiveAuthError               keys refused, expired, or none found
+    ArchivePermissionError         the keys are known, but not allowed to do this
+    ArchiveMissingError            no such file in the bucket
+      ArchiveBucketMissingError      no such bucket
+    ArchiveTargetError             bucket, region or address is configured wrongly
+    ArchiveUnsupportedError        this service has no such function
+    ArchiveFrozenError             lies in cold storage that must be thawed first
+    ArchiveMismatchError           what was read back is not what was written
+    ArchiveFormatError             a file is not one of ours, or is damaged
+      ArchiveNewerError              a newer version of this integration has made it
+    ArchiveProtocolError           it answers, but not as S3 does
+    ArchiveDiskError               no room, or no right, in the working folder
+    ArchiveLibraryError            boto3 or pyarrow is not installed or does not run
+    ArchiveCancelledError          the job was asked to stop
 ```
 
 Mapping happens once, at the border: no error of a library crosses it.
@@ -171,6 +194,84 @@ class BufferCorruptError(DiskBufferError):
         self.generation = generation
 
 
+class RetentionError(IngestorError):
+    """Rows cannot move to the next tier, or cannot be deleted; they stay."""
+
+
+class RetentionStoresError(RetentionError):
+    """Stores of the tiers are missing, and these credentials cannot create them.
+
+    Attributes:
+        missing: Their names, in the order of the tiers.
+        reason: The server's own words.
+    """
+
+    def __init__(self, missing: tuple[str, ...], reason: str) -> None:
+        """Keep what a person has to create."""
+        super().__init__(f"Missing: {', '.join(missing)} ({reason})")
+        self.missing = missing
+        self.reason = reason
+
+
+class RetentionMismatchError(RetentionError):
+    """What was read back is not what should be stored.
+
+    Attributes:
+        disagreements: Each says which row and field, what was expected and found;
+            the first ones, where there are many.
+        count: How many there are.
+    """
+
+    def __init__(self, disagreements: tuple[str, ...], count: int) -> None:
+        """Keep what disagrees."""
+        super().__init__(f"{count} disagreements: {'; '.join(disagreements)}")
+        self.disagreements = disagreements
+        self.count = count
+
+
+class RetentionRegressionError(RetentionError):
+    """A stored window was made from more rows than are there now: it stays.
+
+    Attributes:
+        rows: Each says which row it is, and both counts.
+    """
+
+    def __init__(self, rows: tuple[str, ...]) -> None:
+        """Keep which rows would have lost something."""
+        super().__init__(f"Fewer rows than before: {'; '.join(rows)}")
+        self.rows = rows
+
+
+class RetentionUnverifiedError(RetentionError):
+    """Rows may not be deleted: not all of them are proven to be in the next tier.
+
+    Attributes:
+        spans: Start and end (exclusive) of what is not; nanoseconds.
+    """
+
+    def __init__(self, message: str, spans: tuple[tuple[int, int], ...] = ()) -> None:
+        """Keep what has to be done first."""
+        super().__init__(message)
+        self.spans = spans
+
+
+class RetentionLeftoverError(RetentionError):
+    """Rows are still there after they were deleted.
+
+    Attributes:
+        count: Field values that are left.
+    """
+
+    def __init__(self, message: str, *, count: int) -> None:
+        """Keep how many there are."""
+        super().__init__(message)
+        self.count = count
+
+
+class CheckpointError(RetentionError):
+    """The file in which progress is recorded cannot be read or written."""
+
+
 class SourceError(IngestorError):
     """A source did not give its data."""
 
@@ -267,3 +368,76 @@ class ImportColumnsError(ImportFileError):
         """Keep what is missing."""
         super().__init__(f"There is no column {', '.join(missing)}")
         self.missing = missing
+
+
+class ArchiveError(IngestorError):
+    """The archive failed; the data stays where it was, and the next run retries."""
+
+
+class ArchiveUnavailableError(ArchiveError):
+    """The service cannot be reached or is busy: try later."""
+
+
+class ArchiveAuthError(ArchiveError):
+    """The keys are refused, have expired, or there are none."""
+
+
+class ArchivePermissionError(ArchiveError):
+    """The keys are known but lack a permission.
+
+    Attributes:
+        action: The permission that is missing, as policies of S3 name it.
+    """
+
+    def __init__(self, message: str, *, action: str) -> None:
+        """Keep what was tried."""
+        super().__init__(message)
+        self.action = action
+
+
+class ArchiveMissingError(ArchiveError):
+    """There is no such file in the bucket."""
+
+
+class ArchiveBucketMissingError(ArchiveMissingError):
+    """There is no such bucket."""
+
+
+class ArchiveTargetError(ArchiveError):
+    """Bucket, region or address is configured wrongly."""
+
+
+class ArchiveUnsupportedError(ArchiveError):
+    """This service has no such function, such as a storage class."""
+
+
+class ArchiveFrozenError(ArchiveError):
+    """The file lies in cold storage, which its owner must thaw first."""
+
+
+class ArchiveMismatchError(ArchiveError):
+    """What was read back is not what was written, or the source has changed."""
+
+
+class ArchiveFormatError(ArchiveError):
+    """A file is not one of ours, or is damaged."""
+
+
+class ArchiveNewerError(ArchiveFormatError):
+    """A newer version of this integration has made the file."""
+
+
+class ArchiveProtocolError(ArchiveError):
+    """What answers is no S3, or garbage came back."""
+
+
+class ArchiveDiskError(ArchiveError):
+    """The working folder has no room, or cannot be written to."""
+
+
+class ArchiveLibraryError(ArchiveError):
+    """A package that only the archive needs is missing or does not run here."""
+
+
+class ArchiveCancelledError(ArchiveError):
+    """The job was asked to stop; nothing was reported as archived."""

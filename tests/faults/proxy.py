@@ -92,6 +92,8 @@ class FaultyConnection(socketserver.BaseRequestHandler):
                 return b""
             data += piece
         head, _, body = data.partition(_HEAD_END)
+        if b"expect: 100-continue" in head.lower():
+            self.request.sendall(b"HTTP/1.1 100 Continue" + _HEAD_END)
         length = 0
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
@@ -116,7 +118,7 @@ class FaultyConnection(socketserver.BaseRequestHandler):
         head = b"\r\n".join(
             line
             for line in head.split(b"\r\n")
-            if not line.lower().startswith(b"connection:")
+            if not line.lower().startswith((b"connection:", b"expect:"))
         )
         address = ("127.0.0.1", self.server.proxy.upstream_port)
         with socket.create_connection(address, 10) as upstream:

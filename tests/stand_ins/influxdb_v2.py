@@ -43,6 +43,8 @@ class InfluxDb2StandIn(HttpStandIn):
             ADMIN_TOKEN: frozenset({"read", "write", "create", "orgs"})
         }
         self.bucket_requests: list[dict[str, Any]] = []
+        # Name to seconds; those that are not here keep their rows for ever.
+        self.retention: dict[str, int] = {}
 
     @override
     def answer(self, request: Request) -> Reply:
@@ -68,6 +70,8 @@ class InfluxDb2StandIn(HttpStandIn):
             ("GET", "/api/v2/buckets"): self._list_buckets,
             ("POST", "/api/v2/buckets"): self._create_bucket,
         }
+        if request.method == "PATCH":
+            return self._change_bucket(request, rights)
         handler = handlers.get((request.method, request.path))
         if handler is None:
             return _error("not found", "path not found", 404)
@@ -136,6 +140,8 @@ class InfluxDb2StandIn(HttpStandIn):
         if wanted not in {ORGANIZATION, ORGANIZATION_ID}:
             return _error("not found", f'organization name "{wanted}" not found', 404)
         names = sorted(self.buckets) if "read" in rights else []
+        if (name := request.query.get("name")) is not None:
+            names = [name] if name in names else []
         limit = int(request.query.get("limit", 20))
         after = request.query.get("after")
         entries = [
@@ -143,7 +149,11 @@ class InfluxDb2StandIn(HttpStandIn):
                 "id": _bucket_id(name),
                 "orgID": ORGANIZATION_ID,
                 "name": name,
-                "retentionRules": [],
+                "retentionRules": [
+                    {"type": "expire", "everySeconds": self.retention[name]}
+                ]
+                if name in self.retention
+                else [],
             }
             for name in names
         ]
@@ -170,7 +180,23 @@ class InfluxDb2StandIn(HttpStandIn):
             )
         self.bucket_requests.append(body)
         self.buckets[body["name"]] = Points()
+        for rule in body["retentionRules"]:
+            self.retention[body["name"]] = rule["everySeconds"]
         return Reply.json({**body, "id": _bucket_id(body["name"])}, 201)
+
+    def _change_bucket(self, request: Request, rights: frozenset[str]) -> Reply:
+        bucket_id = request.path.removeprefix("/api/v2/buckets/")
+        by_id = {_bucket_id(name): name for name in self.buckets}
+        if bucket_id not in by_id:
+            return _error("not found", "bucket not found", 404)
+        if "create" not in rights:
+            return _error(
+                "unauthorized", f"write:buckets/{bucket_id} is unauthorized", 401
+            )
+        (rule,) = request.json["retentionRules"]
+        name = by_id[bucket_id]
+        self.retention[name] = rule["everySeconds"]
+        return Reply.json({"id": bucket_id, "name": name, "retentionRules": [rule]})
 
 
 def _bucket_id(name: str) -> str:

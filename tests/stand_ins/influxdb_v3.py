@@ -44,6 +44,9 @@ class InfluxDb3StandIn(HttpStandIn):
         }
         self.database_requests: list[dict[str, Any]] = []
         self.dropped_tables: list[tuple[str, str]] = []
+        # Enterprise; Core gives a database its retention at creation only.
+        self.has_updates = True
+        self.updates: list[dict[str, Any]] = []
 
     @override
     def answer(self, request: Request) -> Reply:
@@ -68,6 +71,7 @@ class InfluxDb3StandIn(HttpStandIn):
             ("POST", "/query"): self._query,
             ("GET", "/api/v3/configure/database"): self._list_databases,
             ("POST", "/api/v3/configure/database"): self._create_database,
+            ("PUT", "/api/v3/configure/database"): self._update_database,
             ("DELETE", "/api/v3/configure/table"): self._drop_table,
         }
         handler = handlers.get((request.method, request.path))
@@ -136,6 +140,15 @@ class InfluxDb3StandIn(HttpStandIn):
             return _limit_reached()
         self.database_requests.append(body)
         self.databases[body["db"]] = Points()
+        return Reply()
+
+    def _update_database(self, request: Request) -> Reply:
+        body = request.json
+        if not self.has_updates:
+            return Reply(status=405)
+        if body["db"] not in self.databases:
+            return Reply(status=404, body=b'{"error": "database not found"}')
+        self.updates.append(body)
         return Reply()
 
     def _drop_table(self, request: Request) -> Reply:

@@ -12,6 +12,8 @@ _FROM: Final = re.compile(
     r'^(SELECT (?P<selection>.+?)|DELETE) FROM "(?P<name>[^"]+)"(?P<where>.*)$'
 )
 _TERM: Final = re.compile(r'(?:time (>=|<) (-?\d+))|(?:"([^"]+)" = \$(\w+))')
+_GROUP: Final = re.compile(r' GROUP BY (\*|"[^"]+"(?:, "[^"]+")*)')
+_SHOW_TAGS: Final = re.compile(r'^SHOW TAG KEYS FROM "([^"]+)"$')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,15 @@ class Points:
         self.rows.append(point)
 
     def query(self, statement: str, params: str | None) -> list[dict[str, Any]]:
-        """Run a SELECT of plain columns or a DELETE; give the series of the answer."""
+        """Run a SELECT of columns, `*` or `count(*)`, a SHOW or a DELETE.
+
+        Gives the series of the answer.
+        """
+        if statement.startswith("SHOW MEASUREMENTS"):
+            return _list("name", {row.name for row in self.rows})
+        if shown := _SHOW_TAGS.match(statement):
+            rows = [row for row in self.rows if row.name == shown[1]]
+            return _list("tagKey", {key for row in rows for key, _ in row.tags})
         match = _FROM.match(statement)
         if match is None:
             raise ValueError(f"The stand-in cannot run {statement}")
@@ -95,6 +105,8 @@ class Points:
         columns = re.findall(r'"([^"]+)"', match["selection"])
         if not rows:
             return []
+        if not columns:
+            return _grouped(rows, match["selection"], match["where"])
         return [
             {
                 "name": match["name"],
@@ -118,12 +130,51 @@ def _value(text: str) -> str | float | bool:
         raise BadLineError(text) from None
 
 
+def _list(column: str, names: set[str]) -> list[dict[str, Any]]:
+    values = [[name] for name in sorted(names)]
+    return [{"columns": [column], "values": values}] if values else []
+
+
+def _grouped(
+    rows: list[StoredPoint], selection: str, rest: str
+) -> list[dict[str, Any]]:
+    """Answer `*` and `count(*)`, whose tags are columns unless grouped by."""
+    tags = sorted({key for row in rows for key, _ in row.tags})
+    fields = sorted({key for row in rows for key in row.fields})
+    group = _GROUP.search(rest)
+    names = [] if group is None else re.findall(r'"([^"]+)"', group[1]) or tags
+    groups: dict[tuple[str, ...], list[StoredPoint]] = {}
+    for row in sorted(rows, key=lambda row: row.time_ns):
+        key = tuple(dict(row.tags).get(name, "") for name in names)
+        groups.setdefault(key, []).append(row)
+    columns = fields if "count" in selection else sorted({*fields, *tags} - {*names})
+    answer = []
+    for key, members in sorted(groups.items()):
+        if "count" in selection:
+            counts = [sum(c in row.fields for row in members) for c in columns]
+            values = [[0, *(count or None for count in counts)]]
+        else:
+            values = [
+                [r.time_ns, *({**dict(r.tags), **r.fields}.get(c) for c in columns)]
+                for r in members
+            ]
+        if "ORDER BY time DESC LIMIT 1" in rest:
+            values = values[-1:]
+        series = {"name": rows[0].name, "columns": ["time", *columns], "values": values}
+        if names:
+            series["tags"] = dict(zip(names, key, strict=True))
+        answer.append(series)
+    return answer
+
+
 def _is_match(row: StoredPoint, where: str, params: dict[str, Any]) -> bool:
+    wanted: dict[str, set[str]] = {}
     for operator, time_text, tag, param in _TERM.findall(where):
         if operator == ">=" and row.time_ns < int(time_text):
             return False
         if operator == "<" and row.time_ns >= int(time_text):
             return False
-        if tag and dict(row.tags).get(tag) != params[param]:
-            return False
-    return True
+        if tag:
+            wanted.setdefault(tag, set()).add(params[param])
+    tags = dict(row.tags)
+    return all(tags.get(tag, "") in values for tag, values in wanted.items())

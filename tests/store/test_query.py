@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import islice
 import tracemalloc
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,11 @@ from custom_components.ha_ingestor.store.query import (
     MAX_LIMIT,
     Row,
     count_points,
+    count_values,
+    count_values_by_day,
+    list_measurements,
+    list_tag_keys,
+    oldest_time,
     read_points,
 )
 from devlib.influxd import InfluxServer
@@ -237,3 +243,65 @@ def test_a_count_of_another_shape(
 
     with pytest.raises(StoreProtocolError):
         count_points(client, "states", field="value")
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({}, 10),
+        ({"start_ns": 1_500, "end_ns": 3_000}, 4),
+        ({"tags": {"entity_id": ["sensor.a", "sensor.b"]}}, 8),
+        ({"tags": {"entity_id": "sensor.nobody"}}, 0),
+    ],
+)
+def test_values_of_all_fields_are_counted(
+    client: InfluxClient, question: dict[str, Any], expected: int
+) -> None:
+    arguments = {"start_ns": 0, "end_ns": END} | question
+
+    assert count_values(client, "states", **arguments) == expected
+    assert count_values(client, "missing", **arguments) == 0
+
+
+def test_values_are_counted_by_day(client: InfluxClient) -> None:
+    day_ns = 86_400 * 10**9
+    client.write(
+        f"days a=1,b=2 {day_ns - 1}\ndays a=1 {day_ns}\ndays b=1 {3 * day_ns}\n".encode(),
+        is_gzip=False,
+    )
+
+    counts = count_values_by_day(client, "days", start_ns=0, end_ns=4 * day_ns)
+
+    assert counts == {0: 2, day_ns: 1, 3 * day_ns: 1}
+    assert count_values_by_day(client, "missing", start_ns=0, end_ns=1) == {}
+
+
+def test_what_there_is(client: InfluxClient) -> None:
+    client.write(b"other,room=a value=1 7\n", is_gzip=False)
+
+    assert list_measurements(client) == ["other", "states"]
+    assert list_tag_keys(client, "states") == ["area", "entity_id"]
+    assert list_tag_keys(client, "missing") == []
+    assert oldest_time(client, "states") == 1_000
+    assert oldest_time(client, "missing") is None
+
+
+@pytest.mark.parametrize("row", [["x", 1], [1, "x"]], ids=["time", "count"])
+def test_a_count_that_is_none_is_refused(
+    client: InfluxClient, monkeypatch: pytest.MonkeyPatch, row: list[Any]
+) -> None:
+    series = Series(name="m", tags={}, columns=("time", "count_a"), rows=[row])
+    monkeypatch.setattr(client, "execute", lambda *args, **kwargs: [series])
+
+    with pytest.raises(StoreProtocolError):
+        count_values_by_day(client, "m", start_ns=0, end_ns=1)
+
+
+def test_an_oldest_row_without_a_time_is_refused(
+    client: InfluxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = Series(name="m", tags={}, columns=("time", "a"), rows=[[None, 1]])
+    monkeypatch.setattr(client, "execute", lambda *args, **kwargs: [series])
+
+    with pytest.raises(StoreProtocolError):
+        oldest_time(client, "m")

@@ -12,7 +12,7 @@ from ..errors import StoreProtocolError
 from ..models import FieldValue
 from .influx.client import InfluxClient
 from .influx.influxql import build_condition, quote_identifier
-from .influx.results import Series
+from .influx.results import Series, Value
 
 type TagFilter = Mapping[str, str | Collection[str]]
 
@@ -117,6 +117,110 @@ def count_points(
     return count
 
 
+def count_values(
+    client: InfluxClient,
+    measurement: str,
+    *,
+    tags: TagFilter | None = None,
+    start_ns: int,
+    end_ns: int,
+    timeout_s: float | None = None,
+) -> int:
+    """Count the values of all fields together.
+
+    A row more is at least one value more, whichever fields it has: no field needs to
+    be in every row.
+
+    Args:
+        tags: Tag to its value, or to several of which any matches.
+        start_ns: First instant, inclusive.
+        end_ns: Last instant, exclusive.
+
+    Raises:
+        StoreError: See `InfluxClient.query`.
+    """
+    condition = build_condition(tags=tags, start_ns=start_ns, end_ns=end_ns)
+    series = client.execute(
+        f"SELECT count(*) FROM {quote_identifier(measurement)}{condition.clause}",  # noqa: S608 - quoted
+        params=condition.params,
+        timeout_s=timeout_s,
+    )
+    return sum(_sum_of_counts(row) for one in series for row in one.rows)
+
+
+def count_values_by_day(
+    client: InfluxClient,
+    measurement: str,
+    *,
+    start_ns: int,
+    end_ns: int,
+    timeout_s: float | None = None,
+) -> dict[int, int]:
+    """Count the values of all fields on each UTC day.
+
+    Returns:
+        Start of the day to its count; days without values are left out.
+    """
+    condition = build_condition(start_ns=start_ns, end_ns=end_ns)
+    series = client.execute(
+        f"SELECT count(*) FROM {quote_identifier(measurement)}{condition.clause}"  # noqa: S608 - quoted
+        " GROUP BY time(1d) fill(none)",
+        params=condition.params,
+        timeout_s=timeout_s,
+    )
+    counts: dict[int, int] = {}
+    for one in series:
+        for row in one.rows:
+            if not isinstance(row[0], int):
+                raise StoreProtocolError("A count has no time")
+            counts[row[0]] = counts.get(row[0], 0) + _sum_of_counts(row)
+    return {day: count for day, count in counts.items() if count}
+
+
+def oldest_time(client: InfluxClient, measurement: str) -> int | None:
+    """Return the time of the oldest row; None if there is none.
+
+    Raises:
+        StoreError: See `InfluxClient.query`.
+    """
+    series = client.execute(
+        f"SELECT * FROM {quote_identifier(measurement)} ORDER BY time ASC LIMIT 1"  # noqa: S608 - quoted
+    )
+    if not series or not series[0].rows:
+        return None
+    time_ns = series[0].rows[0][0]
+    if not isinstance(time_ns, int):
+        raise StoreProtocolError("A row has no time")
+    return time_ns
+
+
+def list_measurements(client: InfluxClient) -> list[str]:
+    """List the measurements of the store, sorted."""
+    return _first_columns(client, "SHOW MEASUREMENTS")
+
+
+def list_tag_keys(client: InfluxClient, measurement: str) -> list[str]:
+    """List the tags that any series of a measurement has, sorted."""
+    return _first_columns(client, f"SHOW TAG KEYS FROM {quote_identifier(measurement)}")
+
+
+def _first_columns(client: InfluxClient, statement: str) -> list[str]:
+    return sorted(
+        str(row[0]) for series in client.execute(statement) for row in series.rows
+    )
+
+
+def _sum_of_counts(row: Sequence[Value]) -> int:
+    """Add up the columns after the time; a field without values has none."""
+    total = 0
+    for count in row[1:]:
+        if isinstance(count, int):
+            total += count
+        elif count is not None:
+            raise StoreProtocolError("A count is not a number")
+    return total
+
+
 def _rows_of(
     series: Series, *, fields: Sequence[str], tag_keys: Sequence[str]
 ) -> Iterator[Row]:
@@ -136,14 +240,15 @@ def _rows_of(
                 if value is not None and value != ""
             },
             fields={
-                name: _field_value(value)
+                name: to_field_value(value)
                 for name, value in zip(fields, row[1:first_tag], strict=True)
                 if value is not None
             },
         )
 
 
-def _field_value(value: FieldValue | int) -> FieldValue:
+def to_field_value(value: FieldValue | int) -> FieldValue:
+    """Return a value of an answer as the field that it is."""
     # The server writes 21.0 as 21. No field of ours is an integer.
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)

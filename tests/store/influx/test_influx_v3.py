@@ -189,7 +189,7 @@ def test_databases_are_listed_and_created_once(
     # Without a period rows stay for ever; zero would expire them at once.
     assert v3.database_requests == [
         {"db": "raw"},
-        {"db": "daily", "retention_period": f"{365 * 86_400}s"},
+        {"db": "daily", "retention_period": f"{365 * 24}h"},
     ]
     assert list_stores(client) == ["daily", "home_assistant", "raw"]
     assert has_store(client)

@@ -23,6 +23,7 @@ from .transport import MAX_BODY_BYTES, connection_error, create_ssl_context
 
 if TYPE_CHECKING:
     from influxdb_client.client.influxdb_client import InfluxDBClient
+    from influxdb_client.domain.bucket import Bucket
     from influxdb_client.domain.organization import Organization
     from influxdb_client.rest import ApiException
 
@@ -66,6 +67,64 @@ def create_bucket(
                 name=name, org_id=organization.id, retention_rules=[rule]
             )
         )
+
+
+def read_bucket_retention(client: InfluxClient) -> int:
+    """Read how long rows of the target's bucket are kept.
+
+    Returns:
+        Seconds; 0 for ever.
+
+    Raises:
+        StoreMissingError: The token sees no such bucket.
+    """
+    with _api(client, StoreRight.READ) as api:
+        return _retention_of(_find_bucket(client, api))
+
+
+def set_bucket_retention(client: InfluxClient, retention_s: int) -> None:
+    """Change how long rows of the target's bucket are kept; 0 for ever.
+
+    Raises:
+        StoreMissingError: The token sees no such bucket.
+    """
+    with _api(client, StoreRight.CREATE) as api:
+        from influxdb_client.domain.patch_bucket_request import (  # noqa: PLC0415
+            PatchBucketRequest,
+        )
+        from influxdb_client.domain.patch_retention_rule import (  # noqa: PLC0415
+            PatchRetentionRule,
+        )
+        from influxdb_client.service.buckets_service import (  # noqa: PLC0415
+            BucketsService,
+        )
+
+        bucket = _find_bucket(client, api)
+        # Only what changes: `update_bucket` would send all that was read, and with it
+        # labels and links that the server refuses.
+        BucketsService(api.api_client).patch_buckets_id(
+            bucket_id=bucket.id,
+            patch_bucket_request=PatchBucketRequest(
+                retention_rules=[
+                    PatchRetentionRule(type="expire", every_seconds=retention_s)
+                ]
+            ),
+        )
+
+
+def _find_bucket(client: InfluxClient, api: InfluxDBClient) -> Bucket:
+    name = client.target.store
+    found = api.buckets_api().find_buckets_iter(
+        org=client.target.organization, name=name
+    )
+    bucket: Bucket | None = next((one for one in found if one.name == name), None)
+    if bucket is not None:
+        return bucket
+    raise StoreMissingError(f'Bucket "{name}" does not exist, or may not be seen')
+
+
+def _retention_of(bucket: Bucket) -> int:
+    return sum(rule.every_seconds or 0 for rule in bucket.retention_rules or ())
 
 
 def require_organization(client: InfluxClient) -> None:

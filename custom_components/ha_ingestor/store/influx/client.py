@@ -1,6 +1,6 @@
 """Synchronous client of one store, on threads only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -172,7 +172,7 @@ class InfluxClient:
         self,
         measurement: str,
         *,
-        tags: Mapping[str, str],
+        tags: Mapping[str, str | Collection[str]],
         start_ns: int,
         end_ns: int,
         timeout_s: float | None = None,
@@ -183,7 +183,8 @@ class InfluxClient:
         returns earlier, so read back what must be sure.
 
         Args:
-            tags: Values that the rows have; empty for all rows.
+            tags: Values that the rows have, or several of which any matches; an
+                empty value for rows without the tag. Empty for all rows.
             start_ns: First instant, inclusive.
             end_ns: Last instant, exclusive.
 

@@ -1,0 +1,1 @@
+"""The ages of data: tiers, downsampling, deletion by age, archive."""
