@@ -1,6 +1,7 @@
 """Fixtures for all tests: a real InfluxDB, a hub that writes to it."""
 
 from collections.abc import AsyncGenerator, Generator
+import logging
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 ROOT = Path(__file__).parent.parent
+
+# The plugin lets the recorder log every statement; from its thread these lines come
+# between tests, where nothing captures them.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 
 
 def find_influxd() -> Path:

@@ -19,8 +19,7 @@ from homeassistant.helpers import area_registry as ar, entity_registry as er
 from homeassistant.util import dt as dt_util
 from tests.backfill.kit import House, without
 
-TODAY = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
-START = TODAY - timedelta(days=60)
+START = dt_util.utcnow().replace(minute=0, second=0, microsecond=0) - timedelta(days=60)
 
 
 def import_hours(house: House, entity_id: str, rows: list[StatisticData]) -> None:
@@ -37,6 +36,11 @@ def import_hours(house: House, entity_id: str, rows: list[StatisticData]) -> Non
         unit_of_measurement="W" if "mean" in rows[0] else "kWh",
     )
     async_import_statistics(house.hass, metadata, rows)
+
+
+def this_hour() -> datetime:
+    """The hour that runs now, which need not be the one in which the tests began."""
+    return dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
 
 
 def means(count: int, start: datetime = START) -> list[StatisticData]:
@@ -61,7 +65,7 @@ async def test_every_hour_before_the_first_state(
     entity_registry.async_update_entity(entity.entity_id, area_id=area.id)
     import_hours(house, "sensor.power", means(48))
     # The hour that runs now has states, so its statistics are not brought.
-    import_hours(house, "sensor.power", means(1, TODAY))
+    import_hours(house, "sensor.power", means(1, this_hour()))
     import_hours(
         house,
         "sensor.energy",
@@ -187,7 +191,7 @@ async def test_they_go_on_where_they_were(
     places = [
         {"entity_id": "sensor.a", "from_s": START.timestamp() + 10 * 3600},
         {"entity_id": "sensor.a", "from_s": START.timestamp() + 20 * 3600},
-        {"entity_id": "sensor.a", "from_s": TODAY.timestamp()},
+        {"entity_id": "sensor.a", "from_s": this_hour().timestamp()},
         {"entity_id": "sensor.b", "from_s": START.timestamp() + 10 * 3600},
         {"entity_id": "sensor.b", "from_s": START.timestamp() + 20 * 3600},
     ]
