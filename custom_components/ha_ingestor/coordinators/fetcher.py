@@ -22,6 +22,21 @@ FETCH_TIMEOUT_S: Final = 60.0
 CLOSE_TIMEOUT_S: Final = 2.0
 
 
+def log_unexpected(
+    err: Exception,
+    name: str,
+    description: SourceDescription[Any],
+    arguments: Mapping[str, Any],
+) -> None:
+    """Log an error that nobody expects, without what the user keeps secret."""
+    details = "".join(traceback.format_exception(err))
+    _LOGGER.error(
+        "Unexpected error while asking %s: %s",
+        name,
+        description.hide_secrets(details, arguments),
+    )
+
+
 class Fetcher[DataT: SourceData]:
     """Owns the source itself, and makes its errors ours. Event loop only."""
 
@@ -106,5 +121,4 @@ class Fetcher[DataT: SourceData]:
         if self._is_puzzled:
             return
         self._is_puzzled = True
-        details = self.hide("".join(traceback.format_exception(err)))
-        _LOGGER.error("Unexpected error while asking %s: %s", self._name, details)
+        log_unexpected(err, self._name, self._description, self._arguments)

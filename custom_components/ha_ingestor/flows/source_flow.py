@@ -8,7 +8,6 @@ own.
 import asyncio
 from collections.abc import Callable, Mapping
 import itertools
-import logging
 from typing import Any, ClassVar, Final
 
 import probatio
@@ -23,6 +22,7 @@ from homeassistant.core import callback
 
 from ..const import CONF_ARGUMENTS, CONF_PROVIDER, CONF_SETTINGS
 from ..coordinators.environment import create_context, create_source
+from ..coordinators.fetcher import log_unexpected
 from ..coordinators.kinds import SETTINGS_CHECKS
 from ..coordinators.requirements import async_install
 from ..errors import (
@@ -42,8 +42,6 @@ from .source_forms import (
     create_provider_schema,
     read_arguments,
 )
-
-_LOGGER = logging.getLogger(__name__)
 
 STEP_SETTINGS: Final = "settings"
 STEP_INSTALL: Final = "install"
@@ -279,8 +277,8 @@ class SourceFlow(ConfigSubentryFlow):
                 self._result = None
                 return None
             return describe_source_error(err, description, values)
-        except Exception:
-            _LOGGER.exception("Unexpected error while a source was tried")
+        except Exception as err:  # noqa: BLE001 - whatever it is, the form says so
+            log_unexpected(err, description.name, description, values)
             return FormProblem(FIELD_BASE, "unknown")
         finally:
             await source.async_close()
