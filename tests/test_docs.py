@@ -77,7 +77,7 @@ def test_what_sources_store_is_documented(measurement: str) -> None:
 
 
 def test_every_blueprint_can_be_imported_from_the_page() -> None:
-    text = (DOCS / "outside-data.md").read_text(encoding="utf-8")
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"blueprint_url=([^)]+)\)", text)
     files = [unquote(link).rpartition("/blob/main/")[2] for link in links]
     root = DOCS.parent
