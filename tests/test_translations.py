@@ -169,7 +169,7 @@ class Request:
     Attributes:
         keys: The one it names; where that is a variable, those of its block that
             stand in its file.
-        placeholders: None where they are not written out in the call.
+        placeholders: None where the call does not tell them.
     """
 
     where: str
@@ -184,6 +184,19 @@ def find_requests() -> list[Request]:
     for module in MODULES:
         for name, call in module.calls:
             arguments = {keyword.arg: keyword.value for keyword in call.keywords}
+            if name == "refuse":
+                requests.append(
+                    Request(
+                        where=f"{module.name}:{call.lineno}",
+                        block="exceptions",
+                        keys=_find_keys(call.args[0], module, "exceptions"),
+                        # Which texts a variable stands for is not known exactly.
+                        placeholders={str(key) for key in arguments}
+                        if isinstance(call.args[0], ast.Constant)
+                        else None,
+                    )
+                )
+                continue
             block = {"DeviceInfo": "device", "async_create_issue": "issues"}.get(name)
             if block is None and "translation_domain" in arguments:
                 block = "exceptions"

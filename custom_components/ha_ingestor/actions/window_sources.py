@@ -87,15 +87,16 @@ def _find_coordinator(
     sources = entry.runtime_data.sources
     if named is None:
         if (chosen := sources.get(kind)) is None:
-            raise _refuse(_MISSING[kind], hub=entry.title)
+            raise refuse(_MISSING[kind], hub=entry.title)
         return chosen
     for coordinator in sources.coordinators:
         if coordinator.kind is kind and coordinator.subentry.subentry_id == subentry_id:
             return coordinator
-    raise _refuse("source_not_found", source=named, hub=entry.title)
+    raise refuse("source_not_found", source=named, hub=entry.title)
 
 
-def _refuse(key: str, **placeholders: str) -> ServiceValidationError:
+def refuse(key: str, **placeholders: str) -> ServiceValidationError:
+    """Return what says why a question cannot be answered."""
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key=key,

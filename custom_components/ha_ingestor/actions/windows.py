@@ -18,7 +18,6 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
@@ -44,7 +43,7 @@ from ..sources.windows import (
     find_windows,
 )
 from .moments import find_period, validate_moment
-from .window_sources import SlotSource, async_find_source
+from .window_sources import SlotSource, async_find_source, refuse
 
 ATTR_ALTERNATIVES: Final = "alternatives"
 ATTR_CARBON_SOURCE: Final = "carbon_source"
@@ -287,7 +286,7 @@ async def _async_find_best(call: ServiceCall) -> ServiceResponse:
         call.data[ATTR_CARBON_WEIGHT],
     )
     if not any(weights):
-        raise _refuse("window_weights")
+        raise refuse("window_weights")
     title = f"{prices.title} + {carbon.title}"
     common, _ = align_slots(prices.slots, carbon.slots)
     request = _read_request(call.data, common, title)
@@ -329,23 +328,23 @@ def _read_request(data: Mapping[str, Any], slots: Slots, title: str) -> _Request
     load = _read_load(data)
     earliest, latest = find_period(data.get(ATTR_EARLIEST), data.get(ATTR_LATEST), now)
     if latest is not None and latest <= now:
-        raise _refuse("window_in_the_past", latest=_to_text(latest))
+        raise refuse("window_in_the_past", latest=_to_text(latest))
     if latest is not None and latest <= earliest:
-        raise _refuse(
+        raise refuse(
             "window_backwards", earliest=_to_text(earliest), latest=_to_text(latest)
         )
     if latest is not None and latest - earliest < load.duration:
-        raise _refuse(
+        raise refuse(
             "window_too_long",
             duration=str(load.duration),
             earliest=_to_text(earliest),
             latest=_to_text(latest),
         )
     if not slots or slots[-1].end <= now:
-        raise _refuse("window_no_data", source=title)
+        raise refuse("window_no_data", source=title)
     known_until = slots[-1].end
     if known_until <= earliest:
-        raise _refuse(
+        raise refuse(
             "window_not_known_yet", source=title, known_until=_to_text(known_until)
         )
     return _Request(
@@ -368,21 +367,21 @@ def _read_load(data: Mapping[str, Any]) -> Load:
     profile: Sequence[float] | None = data.get(ATTR_POWER_PROFILE)
     if profile is None:
         if duration is None:
-            raise _refuse("window_no_duration")
+            raise refuse("window_no_duration")
         power_kw = data.get(ATTR_POWER_KW, 1.0)
         return Load(
             steps=(LoadStep(duration=_to_minutes(duration), power_kw=power_kw),)
         )
     if not data[ATTR_CONTIGUOUS]:
-        raise _refuse("window_profile_split")
+        raise refuse("window_profile_split")
     if not any(profile):
-        raise _refuse("window_profile_empty")
+        raise refuse("window_profile_empty")
     interval = data[ATTR_PROFILE_INTERVAL]
     load = Load(
         steps=tuple(LoadStep(duration=interval, power_kw=item) for item in profile)
     )
     if duration not in {None, load.duration}:
-        raise _refuse(
+        raise refuse(
             "window_profile_length",
             duration=str(duration),
             profile=str(load.duration),
@@ -397,21 +396,13 @@ def _to_minutes(duration: timedelta) -> timedelta:
 
 def _check_found(found: Sequence[object], request: _Request, title: str) -> None:
     if not found:
-        raise _refuse(
+        raise refuse(
             "window_not_enough_data",
             source=title,
             duration=str(request.search.load.duration),
             earliest=_to_text(request.search.earliest),
             known_until=_to_text(request.known_until),
         )
-
-
-def _refuse(key: str, **placeholders: str) -> ServiceValidationError:
-    return ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key=key,
-        translation_placeholders=placeholders,
-    )
 
 
 # --- what is answered
