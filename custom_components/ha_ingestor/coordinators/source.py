@@ -164,10 +164,8 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
     async def async_start(self) -> None:
         """Load the cache, show it, and ask as soon as that is due."""
         await self._async_load()
-        # A source whose entities are all disabled still writes its points.
-        self._unsubscribers.append(self.async_add_listener(lambda: None))
         self._open()
-        self._async_renew_view()
+        self.async_refresh_view()
         now = dt_util.utcnow()
         pause = find_first_pause(
             now, self._find_interval(now), self.fetched_at, self._not_before
@@ -187,6 +185,8 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         arguments: Mapping[str, Any] = self._taken[CONF_ARGUMENTS]
         self._fetcher = Fetcher(self.hass, self.name, self.description)
         self._fetcher.open(arguments)
+        # A source whose entities are all disabled still writes its points.
+        self._unsubscribers.append(self.async_add_listener(lambda: None))
         if entities := self._guarded(self.list_entities, arguments):
             watched = list_watched(self.hass, self.subentry, entities)
             self._unsubscribers.append(
@@ -237,10 +237,9 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
             self.answer = self.fetched_at = self.last_error = self._not_before = None
             self._failures = self._refusals = 0
             async_delete_issue(self.hass, subentry.subentry_id)
-            self._unsubscribers.append(self.async_add_listener(lambda: None))
             self._open()
             self._in_background(self.async_refresh())
-        self._async_renew_view()
+        self.async_refresh_view()
 
     async def async_stop(self) -> None:
         """End all that goes on, and save what was learned."""
@@ -355,15 +354,10 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         return max(0.0, (dt_util.utcnow() - self.fetched_at).total_seconds())
 
     @callback
-    def _async_renew_view(self, _: datetime | None = None) -> None:
-        """Show what has become true by time alone."""
+    def async_refresh_view(self, _: datetime | None = None) -> None:
+        """Show what has become true by something else than an answer."""
         self._renew(dt_util.utcnow())
         self.async_update_listeners()
-
-    @callback
-    def async_refresh_view(self) -> None:
-        """Show what has become true by something else than an answer or the time."""
-        self._async_renew_view()
 
     def _renew(self, now: datetime) -> None:
         if self._shutdown_requested:
@@ -414,7 +408,7 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         changes = [self.find_next_change(now), self.answer.valid_until]
         if due := [change for change in changes if change and change > now]:
             self._timer = async_track_point_in_utc_time(
-                self.hass, self._async_renew_view, min(due)
+                self.hass, self.async_refresh_view, min(due)
             )
 
     def _cancel_timer(self) -> None:
