@@ -31,7 +31,9 @@ class HubSources:
         self._pipeline = pipeline
         self._coordinators: dict[str, SourceCoordinator[Any, Any]] = {}
         self._listeners: list[Callable[[SourceCoordinator[Any, Any]], None]] = []
-        self._fed: Mapping[ContextField, FieldValue | None] = {}
+        # None until the first time: the listener may still hold what was fed before a
+        # reload.
+        self._fed: Mapping[ContextField, FieldValue | None] | None = None
         self._lock = asyncio.Lock()
         self._is_stopped = False
 
