@@ -27,6 +27,15 @@ class Point:
     time_ns: int
 
 
+def to_time_ns(time_s: float) -> int:
+    """Return Unix time as a point has it: whole microseconds, in nanoseconds.
+
+    Everything that writes goes through the same rounding, so that a point that is
+    written again replaces itself.
+    """
+    return round(time_s * 1e6) * 1000
+
+
 class EventKind(StrEnum):
     """Kinds of event that a user can switch on and off."""
 

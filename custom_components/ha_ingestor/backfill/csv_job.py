@@ -18,9 +18,10 @@ from ..const import MEASUREMENT_EVENTS
 from ..errors import ImportFileError
 from ..ingest.enrich import EntityPlanner
 from ..jobs.job import Job
+from ..models import to_time_ns
 from ..pipeline import Pipeline
 from .csv_file import CsvPage, CsvValue, FileIdentity, read_page
-from .history import PastPoint, to_time_ns
+from .history import PastPoint
 from .imports import delete_import, delete_imports, get_import_path
 from .recorder_job import EVENT_FIELDS
 from .writer import BackfillWriter

@@ -17,6 +17,7 @@ from ..ingest.context import ContextTracker
 from ..ingest.enrich import EntityPlan, EntityPlanner, pick_attributes
 from ..ingest.records import Record, StateRecord
 from ..ingest.sampling import Sampler
+from ..models import to_time_ns
 from ..options import HubOptions
 from .existing import PointId
 from .recorder import StateRow
@@ -31,11 +32,6 @@ class PastPoint:
 
     point_id: PointId
     record: Record
-
-
-def to_time_ns(time_s: float) -> int:
-    """Return the time of a point as the encoder writes it: whole microseconds."""
-    return round(time_s * 1e6) * 1000
 
 
 class PastEvents:

@@ -25,9 +25,9 @@ from homeassistant.core import HomeAssistant
 from ..const import MEASUREMENT_STATISTICS
 from ..ingest.enrich import ATTR_STATE_CLASS
 from ..ingest.records import POINT
-from ..models import FieldValue, Point
+from ..models import FieldValue, Point, to_time_ns
 from ..options import HubOptions
-from .history import PastEvents, PastPoint, to_time_ns
+from .history import PastEvents, PastPoint
 from .recorder import RecorderAccess, StatisticRow
 from .writer import BackfillWriter
 

@@ -10,7 +10,7 @@ from homeassistant.const import UnitOfDensity
 from homeassistant.core import callback
 
 from ..const import MEASUREMENT_AIR_QUALITY
-from ..models import FieldValue, Point, SourceKind
+from ..models import FieldValue, Point, SourceKind, to_time_ns
 from ..sources.air_quality.aqi import (
     Category,
     Pollutant,
@@ -225,7 +225,7 @@ class AirQualityCoordinator(SourceCoordinator[AirQualityData, AirQualityView]):
             measurement=MEASUREMENT_AIR_QUALITY,
             tags=tags,
             fields=fields,
-            time_ns=round(measured_at.timestamp() * 1e6) * 1000,
+            time_ns=to_time_ns(measured_at.timestamp()),
         )
 
 

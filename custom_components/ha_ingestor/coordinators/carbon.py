@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import MEASUREMENT_CARBON, MEASUREMENT_CARBON_FORECAST
-from ..models import FieldValue, Point, SourceKind
+from ..models import FieldValue, Point, SourceKind, to_time_ns
 from ..sources.carbon.forecast import (
     CarbonWindow,
     find_lowest_window,
@@ -24,6 +24,7 @@ from ..sources.carbon.settings import (
     read_window,
 )
 from ..sources.slots import Slot, Slots, cut_slots, find_next_change, find_slot
+from .forecast_points import ForecastPoints
 from .hub import SourceHub
 from .source import SourceCoordinator
 
@@ -86,7 +87,7 @@ class CarbonCoordinator(SourceCoordinator[CarbonData, CarbonView]):
         self._hours: dict[int, float] = {}
         self._memory_of: str | None = None
         self._window: CarbonWindow | None = None
-        self._issued: dict[datetime, tuple[Slot, datetime]] = {}
+        self._forecast_points = ForecastPoints(MEASUREMENT_CARBON_FORECAST)
         super().__init__(hass, entry, subentry, hub)
 
     # --- for others ---
@@ -253,35 +254,14 @@ class CarbonCoordinator(SourceCoordinator[CarbonData, CarbonView]):
                 measurement=MEASUREMENT_CARBON,
                 tags={key: value for key, value in tags.items() if value},
                 fields=known,
-                time_ns=_to_ns(answer.measured_at),
+                time_ns=to_time_ns(answer.measured_at.timestamp()),
             )
-        yield from self._create_forecast_points(answer, now)
-
-    def _create_forecast_points(
-        self, answer: CarbonData, now: datetime
-    ) -> Iterable[Point]:
-        """List what is still to come; a value that stays the same stays issued."""
-        issued_at = self.fetched_at or now
-        issued: dict[datetime, tuple[Slot, datetime]] = {}
-        for slot in answer.forecast:
-            if slot.end <= now:
-                continue
-            before = self._issued.get(slot.start)
-            is_same = before is not None and before[0] == slot
-            issued[slot.start] = before if before and is_same else (slot, issued_at)
-        self._issued = issued
-        tags = {"region": answer.region, "provider": self.description.key}
-        for slot, since in issued.values():
-            yield Point(
-                measurement=MEASUREMENT_CARBON_FORECAST,
-                tags={key: value for key, value in tags.items() if value},
-                fields={
-                    "value": slot.value,
-                    "slot_minutes": slot.minutes,
-                    "issued_at": since.isoformat(timespec="seconds"),
-                },
-                time_ns=_to_ns(slot.start),
-            )
+        yield from self._forecast_points.create(
+            answer.forecast,
+            {"region": answer.region, "provider": self.description.key},
+            now,
+            self.fetched_at or now,
+        )
 
     # --- what was learned ---
 
@@ -324,7 +304,3 @@ def _find_intensity(
 def _get_value(slots: Slots, moment: datetime) -> float | None:
     slot = find_slot(slots, moment)
     return None if slot is None else slot.value
-
-
-def _to_ns(moment: datetime) -> int:
-    return round(moment.timestamp() * 1e6) * 1000

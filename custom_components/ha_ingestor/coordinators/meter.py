@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import MEASUREMENT_METER, MEASUREMENT_METER_CIRCUIT
-from ..models import FieldValue, Point, SourceKind
+from ..models import FieldValue, Point, SourceKind, to_time_ns
 from ..sources.meter.model import MeterData
 from ..sources.meter.settings import CONF_POWER_LIMIT, CONF_TARIFF
 from ..sources.slots import day_bounds
@@ -263,7 +263,7 @@ class MeterCoordinator(SourceCoordinator[MeterData, MeterView]):
     def _list_points(
         self, data: MeterData, power_w: float | None, day: DayTotals
     ) -> Iterable[Point]:
-        time_ns = round(data.measured_at.timestamp() * 1e6) * 1000
+        time_ns = to_time_ns(data.measured_at.timestamp())
         tags = {"meter_type": self.description.key, "meter_id": data.meter_id}
         fields: dict[str, FieldValue] = {"daily_kwh": day.kwh}
         if power_w is not None:

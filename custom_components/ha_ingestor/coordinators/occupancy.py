@@ -18,7 +18,7 @@ from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
 
 from ..const import CONF_ARGUMENTS, MEASUREMENT_OCCUPANCY
-from ..models import FieldValue, Point, SourceKind
+from ..models import FieldValue, Point, SourceKind, to_time_ns
 from ..sources.occupancy.calendars import CONF_CALENDARS, CONF_PERSON, CONF_ZONE
 from ..sources.occupancy.model import OccupancyData, Presence
 from ..sources.occupancy.plan import (
@@ -330,7 +330,7 @@ class OccupancyCoordinator(SourceCoordinator[OccupancyData, OccupancyView]):
             measurement=MEASUREMENT_OCCUPANCY,
             tags={"source": self.description.key, "user": self._user},
             fields={key: value for key, value in fields.items() if value is not None},
-            time_ns=round(self._written_at.timestamp() * 1e6) * 1000,
+            time_ns=to_time_ns(self._written_at.timestamp()),
         )
 
     @property

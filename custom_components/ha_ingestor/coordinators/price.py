@@ -17,7 +17,7 @@ from homeassistant.util import dt as dt_util
 
 from ..const import MEASUREMENT_PRICE, MEASUREMENT_PRICE_FORECAST
 from ..errors import SourceArgumentError
-from ..models import FieldValue, Point, SourceKind
+from ..models import FieldValue, Point, SourceKind, to_time_ns
 from ..sources.price.demand import DemandResponse, read_demand
 from ..sources.price.model import PriceData
 from ..sources.price.pace import find_pause
@@ -35,6 +35,7 @@ from ..sources.slots import (
     find_next_change,
     map_slots,
 )
+from .forecast_points import ForecastPoints
 from .hub import EventListener, SourceHub
 from .issue import async_delete_issue, async_show_issue
 from .price_template import PriceTemplate, prepare_slots
@@ -79,8 +80,7 @@ class PriceCoordinator(SourceCoordinator[PriceData, PriceView]):
         """Prepare; nothing is asked before `async_start`."""
         # What goes on, and since when, by the key of its event; as Unix time.
         self._phases: dict[str, float] = {}
-        # When a price was first told.
-        self._issued: dict[Slot, datetime] = {}
+        self._forecast_points = ForecastPoints(MEASUREMENT_PRICE_FORECAST)
         super().__init__(hass, entry, subentry, hub)
 
     # --- what other rooms ask
@@ -371,25 +371,11 @@ class PriceCoordinator(SourceCoordinator[PriceData, PriceView]):
                 measurement=MEASUREMENT_PRICE,
                 tags=tags,
                 fields=self._create_fields(view, view.slot),
-                time_ns=_to_ns(view.slot.start),
+                time_ns=to_time_ns(view.slot.start.timestamp()),
             )
-        issued: dict[Slot, datetime] = {}
-        for slot in self.slots:
-            if slot.end <= now:
-                continue
-            # An answer that only repeats a price does not issue it again.
-            issued[slot] = self._issued.get(slot, answer.fetched_at)
-            yield Point(
-                measurement=MEASUREMENT_PRICE_FORECAST,
-                tags=tags,
-                fields={
-                    "value": slot.value,
-                    "slot_minutes": slot.minutes,
-                    "issued_at": issued[slot].isoformat(),
-                },
-                time_ns=_to_ns(slot.start),
-            )
-        self._issued = issued
+        yield from self._forecast_points.create(
+            self.slots, tags, now, answer.fetched_at
+        )
 
     def _create_fields(self, view: PriceView, slot: Slot) -> dict[str, FieldValue]:
         fields: dict[str, FieldValue] = {"current_price": slot.value}
@@ -402,7 +388,3 @@ class PriceCoordinator(SourceCoordinator[PriceData, PriceView]):
             # One that has ended within the slot was there, too.
             fields["demand_response"] = self._demand_in == slot.start
         return fields
-
-
-def _to_ns(moment: datetime) -> int:
-    return round(moment.timestamp() * 1e6) * 1000
