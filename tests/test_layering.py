@@ -41,9 +41,10 @@ LAYERS: Final = (
     frozenset({"entities", "entity"}),
     frozenset({"issues"}),
     frozenset({"coordinator", "data"}),
-    frozenset({"backfill", "coordinators"}),
-    frozenset({"estimate", "jobs", "pipeline"}),
-    frozenset({"graph", "ingest", "retention", "sources", "views"}),
+    frozenset({"backfill", "coordinators", "maintenance"}),
+    frozenset({"estimate", "history", "jobs", "pipeline"}),
+    frozenset({"views"}),
+    frozenset({"graph", "ingest", "retention", "sources"}),
     frozenset({"store"}),
     frozenset({"options"}),
     frozenset({"const", "errors", "models", "units"}),
@@ -95,7 +96,8 @@ NARROW: Final = {
         "store.query",
     ),
     "sources": (),
-    "views": ("options", "store.influx", "store.query"),
+    "history": ("retention", "store.influx", "store.query", "views"),
+    "views": ("options", "retention", "store.influx", "store.query"),
 }
 # What even those may use.
 COMMON: Final = ("const", "errors", "models", "units")

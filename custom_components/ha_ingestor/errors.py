@@ -29,6 +29,7 @@ IngestorError
     RetentionUnverifiedError       rows are not proven to be in the next tier
     RetentionLeftoverError         rows are still there after they were deleted
     CheckpointError                the record of what is verified cannot be used
+    RetentionCancelledError        the job was asked to stop
   SourceError                    an outside source did not give its data
     SourceUnavailableError         try again later (connection, timeout, 429, 5xx)
     SourceAuthError                key, token or password refused
@@ -270,6 +271,10 @@ class RetentionLeftoverError(RetentionError):
 
 class CheckpointError(RetentionError):
     """The file in which progress is recorded cannot be read or written."""
+
+
+class RetentionCancelledError(RetentionError):
+    """The job was asked to stop; what it has done so far stays, and is whole."""
 
 
 class SourceError(IngestorError):

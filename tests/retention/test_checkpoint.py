@@ -235,11 +235,11 @@ def test_one_entity_made_again_cleans_only_its_own(checkpoint: Checkpoint) -> No
 def test_a_window_made_again_reopens_the_next_tier(checkpoint: Checkpoint) -> None:
     hour = (DAY, DAY + HOUR)
     mark = checkpoint.dirty_mark()
-    checkpoint.add_verified(RAW, hour, counts={DAY: 1}, mark=mark, feeds=HOURLY)
+    checkpoint.add_verified(RAW, hour, counts={DAY: 1}, mark=mark, feeds=[HOURLY])
     assert checkpoint.dirty(HOURLY) == []  # nothing was made of it yet
     checkpoint.add_verified(HOURLY, day(), counts={DAY: 24}, mark=mark)
 
-    checkpoint.add_verified(RAW, hour, counts={DAY: 2}, mark=mark, feeds=HOURLY)
+    checkpoint.add_verified(RAW, hour, counts={DAY: 2}, mark=mark, feeds=[HOURLY])
 
     assert checkpoint.unverified(HOURLY, day()) == [hour]
 

@@ -11,7 +11,7 @@ are one row; what has one row per window are the counts of source rows that are 
 there.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 import logging
 from pathlib import Path
@@ -174,7 +174,7 @@ class Checkpoint:
         counts: Mapping[int, int],
         mark: int,
         entity_id: str | None = None,
-        feeds: Ledger | None = None,
+        feeds: Iterable[Ledger] = (),
     ) -> None:
         """Record that a window of the next tier agrees with the rows of this one.
 
@@ -184,7 +184,8 @@ class Checkpoint:
                 that day, of all entities; counted while they were read, or before.
             mark: From before they were read: what became dirty since stays so.
             entity_id: The only one that was aggregated; None for all.
-            feeds: Whose rows have been written: its windows have to be made again.
+            feeds: What is made from the rows of the window: there it has to be
+                made again.
         """
         with self._transaction() as db:
             for segment in read_segments(db, ledger, span):
@@ -204,10 +205,10 @@ class Checkpoint:
             )
             add_span(db, "verified", key_of(ledger), span)
             clean(db, ledger, span, mark=mark, entity_id=entity_id)
-            if feeds is not None:
-                known = read_spans(db, "verified", feeds, span)
+            for fed in feeds:
+                known = read_spans(db, "verified", fed, span)
                 for part in overlap(known, [span]):
-                    soil(db, feeds, part, ALL)
+                    soil(db, fed, part, ALL)
 
     def unverified(self, ledger: Ledger, span: Span) -> list[Span]:
         """List what of a span is not proven, or has to be done again."""

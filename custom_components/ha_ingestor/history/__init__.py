@@ -1,0 +1,1 @@
+"""The one way to read the past, whichever tier holds it."""

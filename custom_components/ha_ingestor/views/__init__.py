@@ -1,0 +1,1 @@
+"""Views: answers to common questions, as stored rows."""
