@@ -1,16 +1,11 @@
-"""The sender thread: accept, reject, keep; by result class, on its own thread."""
+"""Sending batches: in order, in time, again where it failed, until the end."""
 
-from collections.abc import Callable, Iterator
 import logging
-import threading
 import time
 
-from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.ha_ingestor.errors import (
-    BatchRejectedError,
-    BatchTooLargeError,
     BufferCorruptError,
     DiskBufferError,
     StoreAuthError,
@@ -21,133 +16,19 @@ from custom_components.ha_ingestor.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from custom_components.ha_ingestor.store import sender as sender_module
-from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter, ReasonClass
-from custom_components.ha_ingestor.store.compression import decompress
-from custom_components.ha_ingestor.store.dead_letters import LetterSelection
-from custom_components.ha_ingestor.store.line_protocol import split_lines
+from custom_components.ha_ingestor.store.buffer import Batch, DeadLetter
 from custom_components.ha_ingestor.store.sender import Sender, WriteClient
 from custom_components.ha_ingestor.store.sqlite_buffer import SqliteBuffer
 from custom_components.ha_ingestor.store.stats import LinkState, PipelineStats
-
-WAIT_S = 10.0
-
-
-class ScriptedServer:
-    """Answers writes as told and remembers what it has accepted."""
-
-    def __init__(self) -> None:
-        self.answers: list[StoreError] = []
-        self.accepted: list[bytes] = []
-        self.requests: list[int] = []
-        self.is_bad: Callable[[bytes], bool] = lambda _: False
-        self.max_lines = 1_000_000
-        self.names_bad_lines = False
-        self.max_named = 1_000_000
-        self.gate = threading.Event()
-        self.gate.set()
-        self.is_closed = False
-
-    def write(
-        self, body: bytes, *, is_gzip: bool, timeout_s: float | None = None
-    ) -> None:
-        self.gate.wait(timeout_s)
-        lines = list(split_lines(decompress(body)))
-        self.requests.append(len(lines))
-        if self.answers:
-            raise self.answers.pop(0)
-        if len(lines) > self.max_lines:
-            raise BatchTooLargeError("413")
-        bad = {
-            number: "type conflict"
-            for number, line in enumerate(lines)
-            if self.is_bad(line)
-        }
-        self.accepted += [line for line in lines if not self.is_bad(line)]
-        if bad:
-            raise BatchRejectedError(
-                "partial write: type conflict",
-                bad_lines=dict(list(bad.items())[: self.max_named])
-                if self.names_bad_lines
-                else None,
-            )
-
-    def close(self) -> None:
-        self.is_closed = True
-
-
-def list_letters(buffer: SqliteBuffer) -> list[DeadLetter]:
-    letters, _ = buffer.list_dead_letters(LetterSelection(), 1_000)
-    return [stored.letter for stored in letters]
-
-
-class Links:
-    """The states that the sender has reported."""
-
-    def __init__(self) -> None:
-        self.seen: list[LinkState] = []
-
-    def __call__(self, link: LinkState) -> None:
-        self.seen.append(link)
-
-
-@pytest.fixture
-def server() -> ScriptedServer:
-    return ScriptedServer()
-
-
-@pytest.fixture
-def links() -> Links:
-    return Links()
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender_module, "_FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(sender_module, "MAX_DELAY_S", 0.05)
-
-
-@pytest.fixture
-def sender(
-    buffer: SqliteBuffer, stats: PipelineStats, server: ScriptedServer, links: Links
-) -> Iterator[Sender]:
-    sender = make(buffer, stats, lambda: server, links)
-    yield sender
-    if sender._thread.ident is not None:
-        server.gate.set()
-        sender.stop(WAIT_S)
-
-
-def make(
-    buffer: SqliteBuffer,
-    stats: PipelineStats,
-    make_client: Callable[[], WriteClient],
-    links: Links,
-) -> Sender:
-    return Sender(
-        buffer,
-        stats,
-        make_client,
-        links,
-        flush_interval_s=0.01,
-        target_name="home on host",
-    )
-
-
-def add(buffer: SqliteBuffer, *numbers: int) -> None:
-    lines = [b"m a=%d %d" % (number, number) for number in numbers]
-    buffer.add(b"\n".join(lines), len(lines), 1)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
-def wait_until_empty(buffer: SqliteBuffer) -> None:
-    wait_for(lambda: buffer.size().point_count == 0)
+from tests.store.sender.kit import (
+    WAIT_S,
+    Links,
+    ScriptedServer,
+    add,
+    make,
+    wait_for,
+    wait_until_empty,
+)
 
 
 def test_a_backlog_is_sent_at_start_and_in_order(
@@ -310,107 +191,6 @@ def test_pauses_grow_and_are_bounded(sender: Sender) -> None:
         pauses.append(sender._retry_at - time.monotonic())
     assert pauses[0] <= 0.01
     assert 0.03 <= pauses[-1] <= 0.05
-
-
-@pytest.mark.parametrize("names_bad_lines", [True, False])
-@pytest.mark.parametrize("bad", [{7}, {0}, {99}, {1, 2, 50}, set(range(100))])
-def test_bad_lines_stand_alone(
-    buffer: SqliteBuffer,
-    stats: PipelineStats,
-    server: ScriptedServer,
-    sender: Sender,
-    bad: set[int],
-    names_bad_lines: bool,
-) -> None:
-    server.names_bad_lines = names_bad_lines
-    server.is_bad = lambda line: int(line.split()[-1]) in bad
-    add(buffer, *range(100))
-    sender.start()
-    wait_until_empty(buffer)
-    wait_for(lambda: stats.written + stats.rejected == 100)
-    good = set(range(100)) - bad
-    assert {int(line.split()[-1]) for line in server.accepted} == good
-    letters = list_letters(buffer)
-    assert {int(letter.line.split()[-1]) for letter in letters} == bad
-    assert len(letters) == len(bad) == stats.rejected
-    assert {"type conflict" in letter.reason for letter in letters} == {True}
-    assert stats.link is LinkState.CONNECTED
-
-
-def test_a_list_of_bad_lines_that_is_cut_short_loses_nothing(
-    buffer: SqliteBuffer, stats: PipelineStats, server: ScriptedServer, sender: Sender
-) -> None:
-    server.names_bad_lines = True
-    server.max_named = 2
-    server.is_bad = lambda line: int(line.split()[-1]) % 10 == 3
-    add(buffer, *range(100))
-    sender.start()
-    wait_until_empty(buffer)
-    wait_for(lambda: stats.written + stats.rejected == 100)
-    assert stats.rejected == sum(buffer.dead_letter_counts.values()) == 10
-    assert len(set(server.accepted)) == 90
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    bad=st.sets(st.integers(min_value=0, max_value=63)),
-    max_lines=st.integers(min_value=1, max_value=70),
-)
-def test_isolation_is_exact(bad: set[int], max_lines: int) -> None:
-    server = ScriptedServer()
-    server.is_bad = lambda line: int(line) in bad
-    server.max_lines = max_lines
-    sender = Sender(
-        None,  # type: ignore[arg-type] - isolation alone needs no buffer
-        PipelineStats(),
-        lambda: server,
-        lambda _: None,
-        flush_interval_s=1,
-    )
-    lines = [b"%d" % number for number in range(64)]
-    letters = sender._isolate(lines, BatchRejectedError("bad"))
-    assert {int(letter.line) for letter in letters} == bad
-    assert {int(line) for line in server.accepted} == set(range(64)) - bad
-
-
-def test_too_large_is_split(
-    buffer: SqliteBuffer, stats: PipelineStats, server: ScriptedServer, sender: Sender
-) -> None:
-    server.max_lines = 30
-    add(buffer, *range(100))
-    sender.start()
-    wait_until_empty(buffer)
-    assert len(set(server.accepted)) == 100
-    assert stats.rejected == 0
-
-
-def test_a_single_line_that_is_too_large_is_set_aside(
-    buffer: SqliteBuffer, stats: PipelineStats, server: ScriptedServer, sender: Sender
-) -> None:
-    server.max_lines = 0
-    add(buffer, 1)
-    sender.start()
-    wait_for(lambda: stats.rejected == 1)
-    assert list_letters(buffer) == [
-        DeadLetter(line=b"m a=1 1", reason="413", reason_class=ReasonClass.TOO_LARGE)
-    ]
-
-
-def test_an_outage_in_the_middle_of_isolation_keeps_the_whole_batch(
-    buffer: SqliteBuffer, stats: PipelineStats, server: ScriptedServer, sender: Sender
-) -> None:
-    server.is_bad = lambda line: line.endswith(b" 3")
-    server.answers = [
-        BatchRejectedError("bad"),
-        BatchRejectedError("bad"),
-        StoreRefusedError("gone"),
-    ]
-    add(buffer, *range(10))
-    sender.start()
-    wait_until_empty(buffer)
-    wait_for(lambda: stats.written == 9)
-    assert stats.rejected == 1
-    assert sum(buffer.dead_letter_counts.values()) == 1
 
 
 def test_no_exception_ends_the_thread(
