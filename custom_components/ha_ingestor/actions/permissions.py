@@ -9,12 +9,16 @@ from homeassistant.core import ServiceCall
 from homeassistant.exceptions import Unauthorized, UnknownUser
 from homeassistant.helpers import entity_registry as er
 
+from ..api.permissions import may_read
 from ..const import DOMAIN
 from ..coordinators.source import SourceCoordinator
 
 
-async def async_check_read(call: ServiceCall, entity_ids: Iterable[str]) -> None:
+async def async_check_read(call: ServiceCall, entity_ids: Iterable[str | None]) -> None:
     """Let nobody see through an action what they may not see otherwise.
+
+    Args:
+        entity_ids: None among them stands for an entity that does not exist (yet).
 
     Raises:
         Unauthorized: The caller may not read one of the entities.
@@ -27,7 +31,7 @@ async def async_check_read(call: ServiceCall, entity_ids: Iterable[str]) -> None
     if user is None:
         raise UnknownUser(context=call.context)
     for entity_id in entity_ids:
-        if not user.permissions.check_entity(entity_id, POLICY_READ):
+        if not may_read(user, entity_id):
             raise Unauthorized(
                 context=call.context, entity_id=entity_id, permission=POLICY_READ
             )
@@ -46,6 +50,4 @@ async def async_check_read_source(
     entity_id = er.async_get(call.hass).async_get_entity_id(
         Platform.SENSOR, DOMAIN, unique_id
     )
-    # A sensor that nobody knows is one that nobody was given a right for: what a
-    # right for all entities covers, an id that no entity can have stands for.
-    await async_check_read(call, [entity_id or f"{Platform.SENSOR}."])
+    await async_check_read(call, [entity_id])

@@ -15,7 +15,6 @@ from typing import Any, Final
 from aiohttp import web
 
 from homeassistant.auth.models import User
-from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.components.event import ATTR_EVENT_TYPE
 from homeassistant.components.http import KEY_HASS, KEY_HASS_USER, HomeAssistantView
 from homeassistant.const import Platform
@@ -29,6 +28,7 @@ from ..coordinators.source import SourceCoordinator
 from ..data import IngestorConfigEntry
 from ..entities.source_tables import BINARY_SENSORS, EVENTS, SENSORS
 from .payloads import JsonValue, SourceItem, SourcesResponse, SourceValue
+from .permissions import may_read
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class _Reader:
             entity_id = self._registry.async_get_entity_id(
                 cell.platform, DOMAIN, unique_id
             )
-            if not self._may_read(entity_id):
+            if not may_read(self._user, entity_id):
                 continue
             value = _show(source, cell.read) if cell.read else None
             if cell.platform is Platform.EVENT and entity_id is not None:
@@ -172,15 +172,6 @@ class _Reader:
                 value=_to_json(value),
                 unit=unit,
             )
-
-    def _may_read(self, entity_id: str | None) -> bool:
-        if self._user is None:
-            return True
-        permissions = self._user.permissions
-        if entity_id is None:
-            # There is nothing yet that a policy could name.
-            return permissions.access_all_entities(POLICY_READ)
-        return permissions.check_entity(entity_id, POLICY_READ)
 
     def _find_name(self, entity_id: str | None) -> str | None:
         entry = self._registry.async_get(entity_id) if entity_id else None
