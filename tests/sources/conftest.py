@@ -10,6 +10,7 @@ from custom_components.ha_ingestor.sources.catalog import SOURCES
 from homeassistant.core import HomeAssistant
 from tests.sources.kit import ProviderServer
 from tests.sources.meter_libraries import create_libraries
+from tests.sources.scripted import Script, register
 
 
 @pytest.fixture
@@ -32,3 +33,9 @@ async def berlin(hass: HomeAssistant) -> None:
     await hass.config.async_update(
         time_zone="Europe/Berlin", currency="EUR", country="DE"
     )
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """A provider that does what the test says."""
+    return register(monkeypatch)

@@ -1,11 +1,16 @@
 """A source of carbon intensity whose every answer a test decides."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 import dataclasses
 from datetime import timedelta
 from typing import Any, Final, override
 
 import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.ha_ingestor.sources.base import (
     Argument,
@@ -20,6 +25,12 @@ from custom_components.ha_ingestor.sources.carbon.uk_carbon_intensity import (
     UK_CARBON_INTENSITY,
 )
 from custom_components.ha_ingestor.sources.catalog import SOURCES
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+from tests.sources.homes import (
+    create_source_entry,
+)
 
 KEY: Final = "scripted"
 
@@ -88,3 +99,58 @@ def register(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Script:
     description = dataclasses.replace(UK_CARBON_INTENSITY, **settings)
     monkeypatch.setitem(SOURCES, KEY, description)  # type: ignore[arg-type]
     return script
+
+
+SECRET = "k3y of the user/7"
+
+
+NOW = dt_util.parse_datetime("2026-11-20T12:00:00+00:00", raise_on_error=True)
+
+
+def scripted(subentry_id: str = "one", api_key: str = SECRET) -> ConfigSubentry:
+    return create_source_entry(
+        subentry_id,
+        subentry_id.title(),
+        kind="carbon_intensity",
+        provider=KEY,
+        arguments={"api_key": api_key},
+    )
+
+
+async def raise_unexpected(arguments: Mapping[str, Any]) -> float:
+    raise ZeroDivisionError(f"with {arguments['api_key']}")
+
+
+async def hang(arguments: Mapping[str, Any]) -> float:
+    await asyncio.Event().wait()
+    return 0.0
+
+
+async def hang_on_to_it(arguments: Mapping[str, Any]) -> float:
+    """Answer all the same when nobody waits any more, as some libraries do."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        await asyncio.sleep(0.2)
+    return 666.0
+
+
+async def let_start(
+    hass: HomeAssistant, hub: MockConfigEntry, *subentries: ConfigSubentry
+) -> None:
+    """Add sources whose answers nobody waits for."""
+    for subentry in subentries:
+        hass.config_entries.async_add_subentry(hub, subentry)
+    await hass.async_block_till_done()
+
+
+async def fire_later(hass: HomeAssistant, seconds: float) -> None:
+    """Fire the timers of the coming time, which goes on: what hangs ends."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def pass_time(hass: HomeAssistant, freezer: Any, seconds: float) -> None:
+    freezer.tick(seconds)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)

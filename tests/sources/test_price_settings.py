@@ -4,7 +4,10 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
 
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -101,7 +104,17 @@ async def test_a_template_that_fails_later_gives_no_price(
     assert error.startswith("ZeroDivisionError: division by zero (price 0, start")
     [issue] = issue_registry.issues.values()
     assert issue.translation_key == "source_argument"
-    assert caplog.text.count("The template of") == 1
+    assert caplog.text.count("The settings of") == 1
+
+    # The next poll changes nothing about it: nobody sees it come and go.
+    changes = async_capture_events(hass, ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED)
+    for _ in range(3):
+        await get_coordinator(hub).async_refresh()
+        await hass.async_block_till_done()
+    assert [*issue_registry.issues.values()] == [issue]
+    assert changes == []
+    assert hass.states.get(RATE).attributes["last_error"] == error
+    assert caplog.text.count("The settings of") == 1
 
     result = await reconfigure(
         hass, hub, {"formula": {"price_template": "{{ price + 1 }}"}}

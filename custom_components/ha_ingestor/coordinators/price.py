@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-import logging
 import random
 from typing import Any, Final, override
 
@@ -16,13 +15,11 @@ from homeassistant.helpers.event import (
 from homeassistant.util import dt as dt_util
 
 from ..const import MEASUREMENT_PRICE, MEASUREMENT_PRICE_FORECAST
-from ..errors import SourceArgumentError
 from ..models import FieldValue, Point, SourceKind, to_time_ns
 from ..sources.price.demand import DemandResponse, read_demand
 from ..sources.price.model import PriceData
 from ..sources.price.pace import find_pause
 from ..sources.price.settings import (
-    CONF_TEMPLATE,
     PriceSettings,
     read_settings,
 )
@@ -37,12 +34,9 @@ from ..sources.slots import (
 )
 from .forecast_points import ForecastPoints
 from .hub import EventListener, SourceHub
-from .issue import async_delete_issue, async_show_issue
 from .price_template import PriceTemplate, prepare_slots
 from .price_view import PriceView, create_view
 from .source import SourceCoordinator
-
-_LOGGER = logging.getLogger(__name__)
 
 EVENT_PRICE_SPIKE: Final = "price_spike"
 EVENT_DEMAND_RESPONSE: Final = "demand_response"
@@ -64,7 +58,6 @@ class PriceCoordinator(SourceCoordinator[PriceData, PriceView]):
     # What the final prices were computed of, and they.
     _computed_of: tuple[PriceData | None, PriceSettings | None] = (None, None)
     _computed: tuple[Slots, str | None] = ((), None)
-    _reported_error: str | None = None
     _stop_following: CALLBACK_TYPE | None = None
     _followed: str | None = None
     # The last slot in which a demand response was active at any time.
@@ -210,31 +203,10 @@ class PriceCoordinator(SourceCoordinator[PriceData, PriceView]):
         self._fire_changes()
 
     @override
-    def _renew(self, now: datetime) -> None:
-        super()._renew(now)
-        self._report_formula()
-
-    def _report_formula(self) -> None:
-        """Say where it is shown that the formula fails, as long as it does."""
-        if self._shutdown_requested:
-            return
+    def find_problem(self, now: datetime) -> str | None:
+        """Return how the user's formula fails with these prices."""
         _, error = self._find_prices()
-        if error is not None:
-            self.last_error = error
-            async_show_issue(
-                self.hass,
-                self.config_entry,
-                self.subentry,
-                SourceArgumentError(CONF_TEMPLATE, "invalid_template"),
-                error,
-            )
-            if error != self._reported_error:
-                _LOGGER.warning("The template of %s fails: %s", self.name, error)
-        elif self._reported_error is not None:
-            if self.last_error == self._reported_error:
-                self.last_error = None
-            async_delete_issue(self.hass, self.subentry.subentry_id)
-        self._reported_error = error
+        return error
 
     @override
     def get_context_value(self) -> FieldValue | None:

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-import hashlib
-import json
 import logging
 from typing import Any, ClassVar, Final, override
 
@@ -24,31 +22,28 @@ from homeassistant.helpers.event import (
     async_track_state_change_event,
 )
 from homeassistant.helpers.start import async_at_started
-from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
 from ..const import CONF_ARGUMENTS, CONF_PROVIDER, CONF_SETTINGS, DOMAIN
-from ..errors import SourceArgumentError, SourceAuthError, SourceError
+from ..errors import SourceError
 from ..models import FieldValue, Point, SourceKind
 from ..sources.base import SourceData, SourceDescription
 from ..sources.catalog import SOURCES
+from .cache import create_store, find_origin
 from .entity_watch import are_set_up, list_watched
 from .fetcher import CLOSE_TIMEOUT_S, Fetcher
 from .hub import EventListener, SourceHub
-from .issue import async_delete_issue, async_show_issue
+from .issue import SourceIssue
 from .pace import add_jitter, find_first_pause, find_retry, find_retry_after
 from .success_rate import SuccessRate
 
 _LOGGER = logging.getLogger(__name__)
 
-_STORAGE_VERSION: Final = 1
 # A crash costs what was learned since; the data themselves are asked for again.
 _SAVE_DELAY_S: Final = 30.0
 # What reads entities may change every second, and disks may be SD cards.
 _LOCAL_SAVE_DELAY_S: Final = 900.0
-# Refused credentials are believed at the second time: providers have blips.
-_REFUSALS_FOR_ISSUE: Final = 2
 
 
 class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | None]):
@@ -90,7 +85,9 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self.next_refresh_at: datetime | None = None
         self.last_error: str | None = None
         self.success_rate = SuccessRate()
-        self._failures = self._refusals = 0
+        self._failures = 0
+        self._issue = SourceIssue(hass, entry)
+        self._problem: str | None = None
         # The provider wants to be left alone until then, across restarts.
         self._not_before: datetime | None = None
         self._is_save_due = self._is_waiting = False
@@ -151,6 +148,14 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
     @callback
     def view_changed(self, previous: ViewT | None) -> None:
         """Look at a new view, such as for what is worth an event."""
+
+    def find_problem(self, now: datetime) -> str | None:
+        """Return what is wrong with the settings, though they were fine when saved.
+
+        It is shown as the error of the source and as a repair issue, as long as it is
+        there.
+        """
+        return None
 
     def load_state(self, stored: Mapping[str, Any]) -> None:
         """Take over what the kind has learned before; may be of an older version."""
@@ -235,8 +240,9 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         if is_other:
             await self._async_close_source()
             self.answer = self.fetched_at = self.last_error = self._not_before = None
-            self._failures = self._refusals = 0
-            async_delete_issue(self.hass, subentry.subentry_id)
+            self._failures = 0
+            self._problem = None
+            self._issue.delete(subentry)
             self._open()
             self._in_background(self.async_refresh())
         self.async_refresh_view()
@@ -253,7 +259,7 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
                 self._debounced_refresh.async_lock(),
             ):
                 pass
-        async_delete_issue(self.hass, self.subentry.subentry_id)
+        self._issue.delete(self.subentry)
         await self._store.async_save(self._to_stored())
 
     async def async_forget(self) -> None:
@@ -306,9 +312,9 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
             raise UpdateFailed
         self.fetched_at = dt_util.utcnow()
         self.last_error = self._not_before = None
-        self._failures = self._refusals = 0
+        self._failures = 0
         self.success_rate.note(dt_util.now().date(), is_success=True)
-        async_delete_issue(self.hass, self.subentry.subentry_id)
+        self._issue.note_success()
         previous, self.answer = self.answer, result.data
         self._guarded(self.answered, previous)
         self._set_pause(add_jitter(self._find_interval(now)))
@@ -322,17 +328,12 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
         self.success_rate.note(dt_util.now().date(), is_success=False)
         if (asked_s := find_retry_after(err)) is not None:
             self._not_before = dt_util.utcnow() + timedelta(seconds=asked_s)
-        # Where there are no credentials, nobody can give it others.
-        if isinstance(err, SourceArgumentError) or (
-            isinstance(err, SourceAuthError) and self.description.secrets
-        ):
-            self._refusals += 1
-            if self._refusals >= _REFUSALS_FOR_ISSUE:
-                async_show_issue(
-                    self.hass, self.config_entry, self.subentry, err, self.last_error
-                )
-        else:
-            self._refusals = 0
+        self._issue.note_failure(
+            self.subentry,
+            err,
+            self.last_error,
+            has_secrets=bool(self.description.secrets),
+        )
         self._save_soon()
 
     def _set_pause(self, pause: timedelta) -> None:
@@ -369,6 +370,15 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
             self._guarded(self.view_changed, previous)
         self.hub.context_changed()
         self._guarded(self._set_timer, now)
+        self._report_problem(now)
+
+    def _report_problem(self, now: datetime) -> None:
+        before, self._problem = self._problem, self._guarded(self.find_problem, now)
+        if self.last_error in {None, before}:
+            self.last_error = self._problem
+        if self._problem not in {None, before}:
+            _LOGGER.warning("The settings of %s fail: %s", self.name, self._problem)
+        self._issue.report(self.subentry, self._problem)
 
     def _guarded[ArgumentT, ResultT](
         self, work: Callable[[ArgumentT], ResultT], argument: ArgumentT
@@ -478,16 +488,4 @@ class SourceCoordinator[DataT: SourceData, ViewT](DataUpdateCoordinator[ViewT | 
 
     @property
     def _origin(self) -> str:
-        """What the cached answer belongs to; without secrets, and not readable."""
-        arguments = {
-            key: value
-            for key, value in self._taken[CONF_ARGUMENTS].items()
-            if key not in self.description.secrets
-        }
-        text = json.dumps([self.description.key, arguments], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-def create_store(hass: HomeAssistant, subentry_id: str) -> Store[dict[str, Any]]:
-    """Return where the cache of a source is."""
-    return Store(hass, _STORAGE_VERSION, f"{DOMAIN}/source_{subentry_id}")
+        return find_origin(self.description, self._taken[CONF_ARGUMENTS])
