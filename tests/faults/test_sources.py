@@ -1,9 +1,13 @@
 """Every provider hangs for an hour while the home goes on: nothing else notices."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import timedelta
+import logging
+import sys
+import threading
 import time
+import traceback
 
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -12,18 +16,24 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.ha_ingestor.const import DOMAIN
+from custom_components.ha_ingestor.coordinators import fetcher
 from custom_components.ha_ingestor.coordinators.environment import DATA_BASE_URLS
 from custom_components.ha_ingestor.coordinators.health import find_state
 from custom_components.ha_ingestor.models import SourceKind
 from custom_components.ha_ingestor.sources import http
 from custom_components.ha_ingestor.sources.catalog import SOURCES, list_sources
+from custom_components.ha_ingestor.sources.meter import emporia_client, sense_client
 from devlib.influxd import InfluxServer
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 from tests.conftest import entry_data
+from tests.sources.calendars import StandInCalendar, add_calendars, create_person
 from tests.sources.homes import create_source_entry, create_uk
 from tests.sources.kit import list_cases
+from tests.sources.meter_libraries import create_libraries
 from tests.sources.silent import SilentServer, serve_silence
 
 # Real seconds per minute of the hour.
@@ -36,7 +46,7 @@ MAX_EXTRA_S = 3.0
 
 
 def list_asking_sources() -> list[ConfigSubentry]:
-    """One source of each kind that asks over HTTP, as its test cases are set up."""
+    """All sources that ask somebody, as their test cases are set up."""
     arguments = {
         case.provider: case.read("args.json").get("arguments", {})
         for case in list_cases()
@@ -47,7 +57,7 @@ def list_asking_sources() -> list[ConfigSubentry]:
         asking = [
             source
             for source in list_sources(kind)
-            if source.base_url and not source.requirements and source.key in arguments
+            if source.base_url and source.key in arguments
         ]
         subentries += [
             create_source_entry(
@@ -59,15 +69,45 @@ def list_asking_sources() -> list[ConfigSubentry]:
             )
             for source in asking
         ]
-    return subentries
+    return [*subentries, create_person("Anna")]
 
 
 @pytest.fixture
-async def silent(hass: HomeAssistant) -> AsyncGenerator[SilentServer]:
+async def silent(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[SilentServer]:
     """What answers, or does not, instead of every provider."""
     async with serve_silence() as server:
         hass.data[DATA_BASE_URLS] = dict.fromkeys(SOURCES, server.url)
+        for name, module in create_libraries(server.url).items():
+            monkeypatch.setitem(sys.modules, name, module)
         yield server
+    for login in list_logins():
+        # The end of the server is the end of what waits for it.
+        await hass.async_add_executor_job(login.join)
+
+
+def list_logins() -> list[threading.Thread]:
+    return [item for item in threading.enumerate() if item.name == "Emporia login"]
+
+
+@pytest.fixture
+async def calendar(hass: HomeAssistant) -> StandInCalendar:
+    """A calendar of another integration, which never answers."""
+    [calendar] = await add_calendars(hass, ["anna"])
+    calendar.is_silent = True
+    return calendar
+
+
+def list_blocked_threads() -> Iterator[str]:
+    """List the threads that ask a provider, and that a stop would wait for."""
+    frames = sys._current_frames()
+    for thread in threading.enumerate():
+        if thread is threading.main_thread() or thread.daemon:
+            continue
+        stack = traceback.extract_stack(frames.get(thread.ident or 0))
+        if any("/sources/" in line.filename for line in stack):
+            yield thread.name
 
 
 @pytest.fixture
@@ -100,6 +140,8 @@ async def test_starting_and_stopping_while_every_source_hangs(
     entry: MockConfigEntry,
     bare: MockConfigEntry,
     silent: SilentServer,
+    calendar: StandInCalendar,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bare.add_to_hass(hass)
     # The first start also loads the integration itself.
@@ -110,8 +152,12 @@ async def test_starting_and_stopping_while_every_source_hangs(
     for subentry in list_asking_sources():
         hass.config_entries.async_add_subentry(entry, subentry)
     taken = await measure(hass, entry)
-    assert silent.asked >= 2 * len(list_asking_sources())
+    # The calendar is no server.
+    assert silent.asked >= 2 * (len(list_asking_sources()) - 1)
+    assert calendar.asked_count == 2
     assert entry.state is ConfigEntryState.NOT_LOADED
+    assert list_logins() != []
+    assert list(list_blocked_threads()) == []
     slow = {
         name: (seconds, without[name])
         for name, seconds in taken.items()
@@ -122,16 +168,44 @@ async def test_starting_and_stopping_while_every_source_hangs(
     await hass.config_entries.async_remove(bare.entry_id)
 
 
+async def test_home_assistant_stops_while_every_source_hangs(
+    hass: HomeAssistant,
+    *,
+    entry: MockConfigEntry,
+    silent: SilentServer,
+    calendar: StandInCalendar,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry.add_to_hass(hass)
+    for subentry in list_asking_sources():
+        hass.config_entries.async_add_subentry(entry, subentry)
+    await hass.config_entries.async_setup(entry.entry_id)
+    async with asyncio.timeout(60):
+        while silent.asked < len(list_asking_sources()) - 1 or not calendar.asked_count:  # noqa: ASYNC110 - the server counts, and tells nobody
+            await asyncio.sleep(0.01)
+
+    await hass.async_stop(force=True)
+
+    # It says so where it has lost its patience with what goes on.
+    assert [line for line in caplog.messages if "imed out" in line] == []
+    assert list(list_blocked_threads()) == []
+
+
 async def test_an_hour_in_which_every_source_hangs(
     hass: HomeAssistant,
     *,
+    calendar: StandInCalendar,
     hub: MockConfigEntry,
     silent: SilentServer,
     influxdb: InfluxServer,
+    entity_registry: er.EntityRegistry,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     # As much of a minute as it is in a home.
-    monkeypatch.setattr(http, "REQUEST_TIMEOUT_S", MINUTE_S * 5 / 60)
+    for module in (http, emporia_client, sense_client):
+        monkeypatch.setattr(module, "REQUEST_TIMEOUT_S", MINUTE_S * 5 / 60)
+    monkeypatch.setattr(fetcher, "FETCH_TIMEOUT_S", MINUTE_S)
     for subentry in list_asking_sources():
         hass.config_entries.async_add_subentry(hub, subentry)
     await asyncio.sleep(MINUTE_S)
@@ -161,8 +235,37 @@ async def test_an_hour_in_which_every_source_hangs(
 
     sources = hub.runtime_data.sources.coordinators
     assert {str(find_state(source)) for source in sources} == {"failing"}
-    # Asked again and again, and less and less often.
+    # Asked again and again, and less and less often; entities are asked at the pace
+    # that they have, which this clock, far ahead of the loop's own, does not show.
     attempts = {
-        source.subentry.subentry_id: source.success_rate.attempts for source in sources
+        source.subentry.subentry_id: source.success_rate.attempts
+        for source in sources
+        if not source.description.is_local
     }
+    assert calendar.asked_count >= 4
     assert {key: n for key, n in attempts.items() if not 4 <= n <= 8} == {}
+
+    shown = {
+        entity.entity_id: state.state
+        for entity in er.async_entries_for_config_entry(entity_registry, hub.entry_id)
+        if entity.config_subentry_id
+        # An event that has happened stays true.
+        and entity.domain != "event"
+        and entity.entity_category is not EntityCategory.DIAGNOSTIC
+        and (state := hass.states.get(entity.entity_id))
+    }
+    kinds = ("sensor.emporia_power", "sensor.sense_power", "sensor.calendar_anna_")
+    assert all(any(entity_id.startswith(kind) for entity_id in shown) for kind in kinds)
+    assert {key: said for key, said in shown.items() if said != "unavailable"} == {}
+
+    # What failed is said once, however often it is tried.
+    lines = {
+        source.name: [
+            record.getMessage()
+            for record in caplog.records
+            if record.levelno >= logging.INFO and source.name in record.getMessage()
+        ]
+        for source in sources
+    }
+    assert {name: said for name, said in lines.items() if len(said) != 1} == {}
+    assert list(list_blocked_threads()) == []

@@ -1,5 +1,6 @@
 """Calendars that stand in for those of other integrations, and people who have some."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, override
@@ -39,6 +40,7 @@ class StandInCalendar(CalendarEntity):
 
     Attributes:
         error: Raised instead of an answer, if it is set.
+        is_silent: Whether it never answers.
         asked_count: How often it was asked for its events.
     """
 
@@ -49,6 +51,7 @@ class StandInCalendar(CalendarEntity):
         self._attr_name = object_id.title()
         self.events: list[CalendarEvent] = []
         self.error: Exception | None = None
+        self.is_silent = False
         self.asked_count = 0
 
     @property
@@ -64,6 +67,8 @@ class StandInCalendar(CalendarEntity):
         self, hass: HomeAssistant, start_date: datetime, end_date: datetime
     ) -> list[CalendarEvent]:
         self.asked_count += 1
+        if self.is_silent:
+            await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
         return [

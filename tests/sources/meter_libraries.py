@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from enum import Enum, auto
 import json
 from types import ModuleType, SimpleNamespace
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 from botocore.exceptions import ClientError
 import requests
-
-TIMEOUT_S: Final = 5
 
 
 class WarrantException(Exception):  # noqa: N818 - the library's name
@@ -40,13 +38,17 @@ class Auth:
         max_retry_attempts: int = 5,
     ) -> None:
         self.host = host
+        self.connect_timeout = connect_timeout
+        self.read_timeout = read_timeout
         self.tokens: dict[str, Any] = {}
         self.cognito = SimpleNamespace(client=None, user_pool_region="us-east-2")
         self._credentials = {"username": username, "password": password}
 
     def refresh_tokens(self) -> dict[str, Any]:
         response = requests.post(
-            f"{self.host}/login", json=self._credentials, timeout=TIMEOUT_S
+            f"{self.host}/login",
+            json=self._credentials,
+            timeout=(self.connect_timeout, self.read_timeout),
         )
         if response.status_code == 404:
             # Cases without a login are of accounts that may always come in.
@@ -62,21 +64,6 @@ class Auth:
             )
         self.tokens = answer
         return self.tokens
-
-    def request(self, method: str, path: str) -> requests.Response:
-        response = self._do_request(method, path)
-        if response.status_code == 401:
-            self.refresh_tokens()
-            response = self._do_request(method, path)
-        return response
-
-    def _do_request(self, method: str, path: str) -> requests.Response:
-        return requests.request(
-            method,
-            f"{self.host}/{path}",
-            headers={"authtoken": self.tokens["id_token"]},
-            timeout=TIMEOUT_S,
-        )
 
 
 class SenseAPITimeoutException(Exception):  # noqa: N818 - the library's name
@@ -117,6 +104,7 @@ class ASyncSenseable:
         device_id: str,
     ) -> None:
         self._session = client_session
+        self._timeout = aiohttp.ClientTimeout(total=api_timeout)
         self.headers = {"x-sense-device-id": device_id}
         self.rate_limit = 60
         self.sense_monitor_id: int | None = None
@@ -129,6 +117,7 @@ class ASyncSenseable:
             f"{self.base_url}/authenticate",
             headers=self.headers,
             data={"email": username, "password": password},
+            timeout=self._timeout,
         ) as response:
             data = await _read(response)
             if response.status == 401 and "mfa_token" in (data or {}):
@@ -147,14 +136,19 @@ class ASyncSenseable:
 
     async def _api_call(self, path: str) -> Any:
         url = f"{self.base_url}/app/monitors/{self.sense_monitor_id}/{path}"
-        async with self._session.get(url, headers=self.headers) as response:
-            if response.status in {401, 403, 404}:
-                raise SenseAuthenticationException(
-                    f"API Return Code: {response.status}"
-                )
-            if response.status != 200:
-                raise SenseAPIException(f"API Return Code: {response.status}")
-            return json.loads(await response.text())
+        try:
+            async with self._session.get(
+                url, headers=self.headers, timeout=self._timeout
+            ) as response:
+                if response.status in {401, 403, 404}:
+                    raise SenseAuthenticationException(
+                        f"API Return Code: {response.status}"
+                    )
+                if response.status != 200:
+                    raise SenseAPIException(f"API Return Code: {response.status}")
+                return json.loads(await response.text())
+        except TimeoutError as err:
+            raise SenseAPITimeoutException("API call timed out") from err
 
     async def update_realtime(self) -> None:
         data = await self._api_call("realtime_update")

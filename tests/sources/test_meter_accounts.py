@@ -9,8 +9,6 @@ from unittest.mock import MagicMock, patch
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ha_ingestor.errors import SourceUnavailableError
-from custom_components.ha_ingestor.sources.meter.emporia_client import EmporiaClient
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -270,11 +268,7 @@ async def test_a_session_that_has_ended_is_begun_anew(
     assert coordinator.last_error is None
     provider.requests.clear()
 
-    # The library renews a token itself; only what it cannot renew gets to us.
-    provider.answers = [
-        *[Answer(path=path, status=401) for _ in range(2 if key == "emporia" else 1)],
-        *answers(),
-    ]
+    provider.answers = [Answer(path=path, status=401), *answers()]
     await coordinator.async_refresh()
     await hass.async_block_till_done()
 
@@ -295,9 +289,3 @@ async def test_an_account_asks_fewer_times_than_it_may(
 
     polls = 86_400 / coordinator.description.update_interval.total_seconds()
     assert polls * len(provider.requests) < 2000
-
-
-def test_one_request_at_a_time() -> None:
-    client = EmporiaClient("http://127.0.0.1:1", "a", "b")
-    with client._lock, pytest.raises(SourceUnavailableError, match="has not ended"):
-        client.get_json("customers/devices")

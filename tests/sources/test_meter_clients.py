@@ -1,7 +1,8 @@
 """What the libraries of Emporia and Sense raise becomes an error of ours."""
 
-from collections.abc import Callable, Generator
-import sys
+import asyncio
+from collections.abc import Callable
+import threading
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock, patch
 
@@ -17,10 +18,13 @@ from custom_components.ha_ingestor.errors import (
     SourceUnavailableError,
 )
 from custom_components.ha_ingestor.sources.base import SourceEnvironment
-from custom_components.ha_ingestor.sources.http import MAX_ANSWER_BYTES, HttpClient
+from custom_components.ha_ingestor.sources.http import HttpClient
 from custom_components.ha_ingestor.sources.meter.emporia_client import EmporiaClient
 from custom_components.ha_ingestor.sources.meter.sense_client import SenseClient
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from tests.sources import meter_libraries as libraries
+from tests.sources.kit import Answer, ProviderServer
 
 
 class WebSocketError(Exception):
@@ -29,31 +33,19 @@ class WebSocketError(Exception):
     __module__ = "websockets.exceptions"
 
 
-@pytest.fixture(autouse=True)
-def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, module in libraries.create_libraries("http://127.0.0.1:1").items():
-        monkeypatch.setitem(sys.modules, name, module)
-
-
 @pytest.fixture
-def request_() -> Generator[MagicMock]:
-    """What the library of Emporia asks with."""
-    with (
-        patch.object(libraries.Auth, "refresh_tokens", return_value={}),
-        patch.object(libraries.Auth, "request") as request,
-    ):
-        yield request
+async def emporia(hass: HomeAssistant, provider: ProviderServer) -> EmporiaClient:
+    provider.answers = [Answer(path="/customers/devices", body={"devices": []})]
+    http = HttpClient(async_get_clientsession(hass), provider.url)
+    return EmporiaClient(http, "Home@example.com", "hunter2hunter2")
 
 
-def answer(status: int, content: bytes = b"{}") -> requests.Response:
-    response = requests.Response()
-    response.status_code = status
-    response._content = content
-    return response
+def list_paths(provider: ProviderServer) -> list[str]:
+    return [request[1] for request in provider.requests]
 
 
 @pytest.mark.parametrize(
-    ("outcome", "kind", "words"),
+    ("error", "kind", "words"),
     [
         pytest.param(
             requests.ConnectionError("https://host/?token=x"),
@@ -61,44 +53,120 @@ def answer(status: int, content: bytes = b"{}") -> requests.Response:
             "No working connection (ConnectionError)",
             id="no-connection",
         ),
-        pytest.param(answer(404), SourceDataError, "HTTP status 404", id="not-found"),
-        pytest.param(answer(403), SourceAuthError, "HTTP status 403", id="forbidden"),
         pytest.param(
-            answer(200, b"[" + b" " * MAX_ANSWER_BYTES + b"]"),
-            SourceDataError,
-            "The answer is too long",
-            id="too-long",
+            libraries.MFAChallengeException(),
+            SourceAuthError,
+            "The account wants more (MFAChallengeException)",
+            id="second-factor",
         ),
     ],
 )
-def test_emporia_fails(
-    request_: MagicMock, outcome: Any, kind: type[SourceError], words: str
+async def test_a_login_at_emporia_fails(
+    emporia: EmporiaClient, error: Exception, kind: type[SourceError], words: str
 ) -> None:
-    request_.side_effect = [outcome, outcome]
-    client = EmporiaClient("http://127.0.0.1:1", "a", "b")
-
-    with pytest.raises(kind) as caught:
-        client.get_json("customers/devices")
+    with (
+        patch.object(libraries.Auth, "refresh_tokens", side_effect=error),
+        pytest.raises(kind) as caught,
+    ):
+        await emporia.async_get_json("/customers/devices")
     assert str(caught.value) == words
 
-    request_.side_effect = [answer(200, b'{"devices": []}')]
-    assert client.get_json("customers/devices") == {"devices": []}
+    assert await emporia.async_get_json("/customers/devices") == {"devices": []}
 
 
-def test_a_fault_of_emporias_library_is_not_hidden(request_: MagicMock) -> None:
-    request_.side_effect = ZeroDivisionError
-    client = EmporiaClient("http://127.0.0.1:1", "a", "b")
+async def test_a_fault_of_emporias_library_is_not_hidden(
+    emporia: EmporiaClient,
+) -> None:
+    with (
+        patch.object(libraries.Auth, "refresh_tokens", side_effect=ZeroDivisionError),
+        pytest.raises(ZeroDivisionError),
+    ):
+        await emporia.async_get_json("/customers/devices")
 
-    with pytest.raises(ZeroDivisionError):
-        client.get_json("customers/devices")
+    assert await emporia.async_get_json("/customers/devices") == {"devices": []}
+
+
+async def test_emporias_token_is_renewed(
+    emporia: EmporiaClient, provider: ProviderServer
+) -> None:
+    await emporia.async_get_json("/customers/devices")
+    provider.answers.insert(0, Answer(path="/customers/devices", status=401))
+    provider.requests.clear()
+
+    assert await emporia.async_get_json("/customers/devices") == {"devices": []}
+    assert list_paths(provider) == [
+        "/customers/devices",
+        "/login",
+        "/customers/devices",
+    ]
+
+
+async def test_what_renews_emporias_token_has_expired(
+    emporia: EmporiaClient, provider: ProviderServer
+) -> None:
+    await emporia.async_get_json("/customers/devices")
+    provider.answers.insert(0, Answer(path="/customers/devices", status=401))
+    refused = {"code": "NotAuthorizedException", "message": "Refresh Token has expired"}
+    provider.answers += [
+        Answer(path="/login", method="POST", body=refused),
+        Answer(path="/login", method="POST", body={"id_token": "new"}),
+    ]
+
+    assert await emporia.async_get_json("/customers/devices") == {"devices": []}
+    _, _, headers, _ = provider.requests[-1]
+    assert headers["authtoken"] == "new"
+
+
+async def test_emporia_refuses_even_a_new_token(
+    emporia: EmporiaClient, provider: ProviderServer
+) -> None:
+    await emporia.async_get_json("/customers/devices")
+    provider.answers[:] = [Answer(path="/customers/devices", status=403)]
+    with pytest.raises(SourceAuthError):
+        await emporia.async_get_json("/customers/devices")
+
+    # The account itself is tried next, and once.
+    provider.requests.clear()
+    with pytest.raises(SourceAuthError):
+        await emporia.async_get_json("/customers/devices")
+    assert list_paths(provider) == ["/login", "/customers/devices"]
+
+    provider.answers[:] = [Answer(path="/customers/devices", body={"devices": []})]
+    assert await emporia.async_get_json("/customers/devices") == {"devices": []}
+
+
+async def test_nobody_waits_for_a_login_that_hangs(
+    hass: HomeAssistant, emporia: EmporiaClient
+) -> None:
+    is_let_go, has_begun = threading.Event(), threading.Event()
+
+    def hang(_: libraries.Auth) -> None:
+        has_begun.set()
+        is_let_go.wait()
+
+    with patch.object(libraries.Auth, "refresh_tokens", hang):
+        asking = asyncio.create_task(emporia.async_get_json("/customers/devices"))
+        await hass.async_add_executor_job(has_begun.wait)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    # It is not asked a second time beside that, however often somebody wants it.
+    with pytest.raises(SourceUnavailableError, match="has not ended yet"):
+        await emporia.async_get_json("/customers/devices")
+    [login] = [item for item in threading.enumerate() if item.name == "Emporia login"]
+    assert login.daemon
+
+    is_let_go.set()
+    await hass.async_add_executor_job(login.join)
+    assert await emporia.async_get_json("/customers/devices") == {"devices": []}
 
 
 @pytest.fixture
-async def sense() -> SenseClient:
+async def sense(provider: ProviderServer) -> SenseClient:
     async def run(work: Callable[..., Any], *args: Any) -> Any:
         return work(*args)
 
-    http = HttpClient(MagicMock(spec=aiohttp.ClientSession), "http://127.0.0.1:1")
+    http = HttpClient(MagicMock(spec=aiohttp.ClientSession), provider.url)
     return SenseClient(SourceEnvironment(http=http, run_blocking=run), "a", "b")
 
 

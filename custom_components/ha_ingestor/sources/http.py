@@ -49,6 +49,8 @@ class HttpAnswer:
     @property
     def words(self) -> str:
         """What the answer says about an error, as short text."""
+        if self.status < HTTPStatus.MULTIPLE_CHOICES and not self.is_json:
+            return "The answer is no JSON"
         found = _find_words(self.payload)
         return (found or f"HTTP status {self.status}")[:_MAX_WORDS]
 

@@ -315,9 +315,8 @@ class Emporia(Source[MeterData]):
         self, environment: SourceEnvironment, arguments: Mapping[str, Any]
     ) -> None:
         """Take the account; it logs in when it is asked first."""
-        self._run = environment.run_blocking
         self._client = EmporiaClient(
-            environment.http.base_url, arguments[CONF_EMAIL], arguments[CONF_PASSWORD]
+            environment.http, arguments[CONF_EMAIL], arguments[CONF_PASSWORD]
         )
         self._chosen: str | None = arguments.get(CONF_DEVICE)
         self._devices: dict[str, Device] = {}
@@ -327,7 +326,9 @@ class Emporia(Source[MeterData]):
     async def async_fetch(self, context: SourceContext) -> SourceResult[MeterData]:
         now = context.now
         if self._devices_at is None or now - self._devices_at > _DEVICES_KEPT:
-            self._devices = parse_devices(await self._async_get("customers/devices"))
+            self._devices = parse_devices(
+                await self._client.async_get_json("/customers/devices")
+            )
             self._devices_at = now
         minute = await self._async_get_usages(now, _MINUTE)
         day = await self._async_get_usages(now, _DAY)
@@ -340,14 +341,11 @@ class Emporia(Source[MeterData]):
         gids = "+".join(self._devices)
         instant = now.replace(tzinfo=None).isoformat(timespec="seconds")
         return parse_usages(
-            await self._async_get(
-                f"AppAPI?apiMethod=getDeviceListUsages&deviceGids={gids}"
+            await self._client.async_get_json(
+                f"/AppAPI?apiMethod=getDeviceListUsages&deviceGids={gids}"
                 f"&instant={instant}Z&scale={scale}&energyUnit={_KWH}"
             )
         )
-
-    async def _async_get(self, path: str) -> Any:
-        return await self._run(self._client.get_json, path)
 
 
 def _create(

@@ -1,21 +1,19 @@
-"""Emporia's API through the library pyemvue, which blocks: for the executor only.
+"""Emporia's API: asked as any other, with a token that the library pyemvue gets.
 
-The library is used for what is its own, the way to a token (AWS Cognito). What the API
-answers is read here, since the library asks again and again while a value is missing,
-and sleeps on the thread meanwhile.
+The library is used for what is its own, the way to a token (AWS Cognito). It blocks,
+and no time limit of it holds for an answer that comes byte by byte: so it works on a
+thread that nobody waits for, neither when the source is closed nor when Home Assistant
+stops.
 """
 
-from http import HTTPStatus
-from threading import Lock
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock, Thread
 from typing import Any, Final
 
-from ...errors import (
-    SourceAuthError,
-    SourceDataError,
-    SourceError,
-    SourceUnavailableError,
-)
-from ..http import MAX_ANSWER_BYTES, REQUEST_TIMEOUT_S, parse_retry_after
+from ...errors import SourceAuthError, SourceError, SourceUnavailableError
+from ..http import REQUEST_TIMEOUT_S, HttpClient
 
 # What Cognito says where other credentials are needed; all else may pass.
 _REFUSALS: Final = frozenset(
@@ -33,50 +31,78 @@ _COGNITO_ATTEMPTS: Final = 2
 
 
 class EmporiaClient:
-    """Keeps the tokens of one account. Any thread, but one at a time."""
+    """Keeps the tokens of one account. Event loop only, apart from its logins."""
 
-    def __init__(self, host: str, email: str, password: str) -> None:
+    def __init__(self, http: HttpClient, email: str, password: str) -> None:
         """Take the account; nothing is asked, and nothing imported, before use."""
-        self._host = host
+        self._http = http
         self._email = email
         self._password = password
         self._auth: Any = None
         self._lock = Lock()
 
-    def get_json(self, path: str) -> Any:
+    async def async_get_json(self, path: str) -> Any:
         """Return what the API answers; logs in where that is needed.
 
         Args:
-            path: Without a slash at its begin.
+            path: With a slash at its begin.
 
         Raises:
             SourceError: It does not answer with JSON.
         """
-        if not self._lock.acquire(blocking=False):
-            raise SourceUnavailableError("The last request has not ended yet")
+        if is_new := self._auth is None:
+            self._auth = await self._async_run(self._log_in)
         try:
-            is_new = self._auth is None
-            try:
-                return self._ask(path)
-            except SourceAuthError:
+            return await self._async_ask(path)
+        except SourceAuthError:
+            if is_new:
                 self._auth = None
-                if is_new:
-                    raise
-                # What renews the token has expired as well, after a month.
-                return self._ask(path)
-        finally:
-            self._lock.release()
-
-    def _ask(self, path: str) -> Any:
-        try:
-            if self._auth is None:
-                self._auth = self._log_in()
-            response = self._auth.request("get", path)
-        except Exception as err:
-            if (known := _translate(err)) is None:
                 raise
-            raise known from None
-        return _read(response)
+        # Tokens are good for an hour.
+        await self._async_renew()
+        try:
+            return await self._async_ask(path)
+        except SourceAuthError:
+            self._auth = None
+            raise
+
+    async def _async_ask(self, path: str) -> Any:
+        headers = {"authtoken": self._auth.tokens["id_token"]}
+        return await self._http.async_get_json(path, headers=headers)
+
+    async def _async_renew(self) -> None:
+        try:
+            await self._async_run(self._auth.refresh_tokens)
+        except SourceAuthError:
+            # What renews the token has expired as well, after a month.
+            self._auth = None
+            self._auth = await self._async_run(self._log_in)
+
+    async def _async_run[ResultT](self, work: Callable[[], ResultT]) -> ResultT:
+        """Do what blocks on a thread of its own.
+
+        Home Assistant's own threads are few, and a stop of it waits for them.
+
+        Raises:
+            SourceError: The library has failed in a way that it may.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise SourceUnavailableError("The last login has not ended yet")
+        future = Future[ResultT]()
+
+        def run() -> None:
+            future.set_running_or_notify_cancel()
+            try:
+                result = _do_translated(work)
+            except Exception as err:  # noqa: BLE001 - raised where it is awaited
+                self._lock.release()
+                future.set_exception(err)
+            else:
+                self._lock.release()
+                future.set_result(result)
+
+        Thread(target=run, name="Emporia login", daemon=True).start()
+        return await asyncio.wrap_future(future)
 
     def _log_in(self) -> Any:
         from boto3 import client as create_client  # noqa: PLC0415 - see requirements
@@ -85,7 +111,7 @@ class EmporiaClient:
         from pyemvue.auth import Auth  # noqa: PLC0415 - likewise
 
         auth = Auth(
-            self._host,
+            self._http.base_url,
             # As the library itself has it: the user pool knows small letters only.
             username=self._email.lower(),
             password=self._password,
@@ -107,6 +133,15 @@ class EmporiaClient:
         )
         auth.refresh_tokens()
         return auth
+
+
+def _do_translated[ResultT](work: Callable[[], ResultT]) -> ResultT:
+    try:
+        return work()
+    except Exception as err:
+        if (known := _translate(err)) is None:
+            raise
+        raise known from None
 
 
 def _translate(err: Exception) -> SourceError | None:
@@ -131,33 +166,3 @@ def _translate(err: Exception) -> SourceError | None:
     if isinstance(err, RequestException | BotoCoreError):
         return SourceUnavailableError(f"No working connection ({type(err).__name__})")
     return None
-
-
-def _read(response: Any) -> Any:
-    """Return the JSON of an answer.
-
-    Raises:
-        SourceError: There is none.
-    """
-    status: int = response.status_code
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise SourceUnavailableError(
-            "Too many requests",
-            retry_after_s=parse_retry_after(response.headers.get("Retry-After")),
-            is_rate_limited=True,
-        )
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise SourceUnavailableError(
-            f"HTTP status {status}",
-            retry_after_s=parse_retry_after(response.headers.get("Retry-After")),
-        )
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise SourceAuthError(f"HTTP status {status}")
-    if status >= HTTPStatus.MULTIPLE_CHOICES:
-        raise SourceDataError(f"HTTP status {status}")
-    if len(response.content) > MAX_ANSWER_BYTES:
-        raise SourceDataError("The answer is too long")
-    try:
-        return response.json()
-    except ValueError, RecursionError:
-        raise SourceDataError("The answer is no JSON") from None
