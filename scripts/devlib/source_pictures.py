@@ -49,7 +49,7 @@ _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Electricity price": (
         f"{_PRICE}current_price",
         f"{_PRICE}price_level",
-        f"{_PRICE}cheapest_window",
+        f"{_PRICE}cheapest_window_start",
         "binary_sensor.awattar_peak_period",
     ),
     "Carbon intensity": (

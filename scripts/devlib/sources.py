@@ -16,7 +16,7 @@ from .flows import ENTRY_FLOW, SUBENTRY_FLOW, read_texts, run_flow
 
 _CALENDAR_DOMAIN: Final = "local_calendar"
 CALENDAR: Final = "calendar.work"
-_METER: Final = "sensor.electricity_meter"
+METER: Final = "sensor.electricity_meter"
 HOME_TIME_ZONE: Final = ZoneInfo("Europe/Brussels")
 
 
@@ -42,14 +42,14 @@ DEMO_SOURCES: Final = (
         kind="smart_meter",
         provider="meter_entities",
         fields={
-            "power_entities": [f"{_METER}_appliances_power", f"{_METER}_lights_power"],
+            "power_entities": [f"{METER}_appliances_power", f"{METER}_lights_power"],
             "energy_entities": [
-                f"{_METER}_appliances_energy",
-                f"{_METER}_lights_energy",
+                f"{METER}_appliances_energy",
+                f"{METER}_lights_energy",
             ],
             "circuit_entities": [
-                f"{_METER}_appliances_power",
-                f"{_METER}_lights_power",
+                f"{METER}_appliances_power",
+                f"{METER}_lights_power",
             ],
         },
     ),
