@@ -96,6 +96,8 @@ def read_arguments(
             value = value.strip()
         if argument.type is ArgumentType.SECRET and not value and stored is not None:
             value = stored.get(argument.key)
+        if value is None and _is_needed_number(argument):
+            value = argument.default
         if value is None or value in ("", [], {}):
             continue
         if argument.type is ArgumentType.LOCATION:
@@ -104,6 +106,15 @@ def read_arguments(
             value = {key: position[key] for key in (CONF_LATITUDE, CONF_LONGITUDE)}
         values[argument.key] = value
     return values
+
+
+def _is_needed_number(argument: Argument) -> bool:
+    """Tell whether an empty field means the default; without one the source refuses.
+
+    The frontend begins a required number without a suggestion with its minimum, or 0,
+    which somebody may save without a look: so no number is required in the form.
+    """
+    return argument.type is ArgumentType.NUMBER and argument.is_required
 
 
 def _create_marker(
@@ -116,7 +127,11 @@ def _create_marker(
     else:
         suggested = None if is_secret else stored.get(argument.key)
     description = None if suggested is None else {"suggested_value": suggested}
-    is_optional = not argument.is_required or (is_secret and stored is not None)
+    is_optional = (
+        not argument.is_required
+        or _is_needed_number(argument)
+        or (is_secret and stored is not None)
+    )
     marker = probatio.Optional if is_optional else probatio.Required
     if argument.type is ArgumentType.BOOLEAN:
         return probatio.Required(argument.key, default=bool(suggested))

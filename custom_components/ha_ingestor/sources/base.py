@@ -159,7 +159,8 @@ class Argument:
     Attributes:
         key: Key in the stored arguments or settings; its label is in the
             translations under that key.
-        default: Value, or what makes it; None for none.
+        default: Value, or what makes it; None for none. Of a required number it is
+            also what an empty field means; a source refuses one without.
         options: Of a selection; their labels are in the translations under
             `selector.<translation_key>.options`, or shown as they are if
             `translation_key` is None.
