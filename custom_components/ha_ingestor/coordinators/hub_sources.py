@@ -13,8 +13,9 @@ from ..models import ContextField, FieldValue, Point, SourceKind
 from ..options import HubOptions
 from ..pipeline import Pipeline
 from ..sources.catalog import SOURCES
+from .cache import create_store
 from .kinds import COORDINATORS
-from .source import SourceCoordinator, create_store
+from .source import SourceCoordinator
 
 _LOGGER = logging.getLogger(__name__)
 
