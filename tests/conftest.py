@@ -73,7 +73,9 @@ def influxdb(shared_influxdb: InfluxServer) -> Generator[InfluxServer]:
     """The shared server with an empty database `test`."""
     shared_influxdb.query('CREATE DATABASE "test"')
     yield shared_influxdb
-    shared_influxdb.query('DROP DATABASE "test"')
+    # With those of the tiers, where the test took long enough for a run.
+    for store in ("test", "test_hourly", "test_daily"):
+        shared_influxdb.query(f'DROP DATABASE "{store}"')
 
 
 def entry_data(server: InfluxServer, **changes: Any) -> dict[str, Any]:

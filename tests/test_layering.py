@@ -46,7 +46,7 @@ LAYERS: Final = (
     frozenset({"views"}),
     frozenset({"graph", "ingest", "retention", "sources"}),
     frozenset({"store"}),
-    frozenset({"options"}),
+    frozenset({"options", "requirements"}),
     frozenset({"const", "errors", "models", "units"}),
 )
 
@@ -97,7 +97,13 @@ NARROW: Final = {
     ),
     "sources": (),
     "history": ("retention", "store.influx", "store.query", "views"),
-    "views": ("options", "retention", "store.influx", "store.query"),
+    "views": (
+        "options",
+        "retention",
+        "store.influx",
+        "store.line_protocol",
+        "store.query",
+    ),
 }
 # What even those may use.
 COMMON: Final = ("const", "errors", "models", "units")

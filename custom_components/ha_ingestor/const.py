@@ -43,6 +43,17 @@ CONF_BUFFER_MIB: Final = "buffer_mib"
 CONF_IS_FULL_SYNC: Final = "full_sync"
 CONF_IS_NEWEST_FIRST: Final = "newest_first"
 CONF_STATIC_TAGS: Final = "static_tags"
+# How long each tier keeps its rows (see maintenance/storage_options.py).
+CONF_STORAGE_ENABLED: Final = "storage_enabled"
+CONF_RAW_DAYS: Final = "raw_days"  # here and below: 0 for ever
+CONF_HOURLY_DAYS: Final = "hourly_days"
+CONF_DAILY_DAYS: Final = "daily_days"
+CONF_ACTIVITY_DAYS: Final = "activity_days"
+CONF_AGE_OVERRIDES: Final = "age_overrides"
+CONF_TARGET: Final = "target"
+CONF_HOURLY_AT: Final = "hourly_at"
+CONF_DAILY_AT: Final = "daily_at"
+CONF_PRICE_PER_GB_MONTH: Final = "price_per_gb_month"
 
 # Subentry that feeds a context field, where there are several of its kind.
 CONF_CARBON_SOURCE: Final = "carbon_intensity_source"
@@ -54,6 +65,22 @@ CONF_PROVIDER: Final = "provider"  # key of its SourceDescription
 CONF_ARGUMENTS: Final = "arguments"  # what the provider has to know
 CONF_SETTINGS: Final = "settings"  # what its kind makes of the answers
 
+# --- subentry.data: the archive (see maintenance/archive_settings.py) ---
+SUBENTRY_ARCHIVE: Final = "archive"
+CONF_SERVICE: Final = "service"  # "aws", or "other" that speaks S3
+CONF_BUCKET: Final = "bucket"
+CONF_ENDPOINT_URL: Final = "endpoint_url"
+CONF_IS_PATH_STYLE: Final = "path_style"
+CONF_ACCESS_KEY_ID: Final = "access_key_id"
+CONF_SECRET_ACCESS_KEY: Final = "secret_access_key"  # noqa: S105 - a name
+CONF_PREFIX: Final = "prefix"
+CONF_FOLDER: Final = "folder"  # tells two hubs in one bucket apart
+CONF_STORAGE_CLASS: Final = "storage_class"
+CONF_COMPRESSION: Final = "compression"
+CONF_TIERS: Final = "tiers"  # beside the daily one
+CONF_EXPIRY_YEARS: Final = "expiry_years"  # 0 for never
+CONF_HAS_LIFECYCLE: Final = "add_lifecycle_rule"
+
 # --- measurements ---
 MEASUREMENT_EVENTS: Final = "home_assistant_events"
 MEASUREMENT_ACTIVITY: Final = "home_assistant_activity"
@@ -61,6 +88,7 @@ MEASUREMENT_STATISTICS: Final = "home_assistant_statistics"
 MEASUREMENT_HOURLY: Final = "hourly_aggregates"
 MEASUREMENT_DAILY: Final = "daily_aggregates"
 MEASUREMENT_PROBE: Final = "ha_ingestor_probe"
+MEASUREMENT_ARCHIVE: Final = "archive_metadata"
 MEASUREMENT_CARBON: Final = "carbon_intensity"
 MEASUREMENT_CARBON_FORECAST: Final = "carbon_intensity_forecast"
 MEASUREMENT_PRICE: Final = "electricity_pricing"
@@ -84,6 +112,20 @@ SERVICE_CANCEL_JOB: Final = "cancel_job"
 SERVICE_FIND_BEST_WINDOW: Final = "find_best_window"
 SERVICE_FIND_CHEAPEST_WINDOW: Final = "find_cheapest_window"
 SERVICE_FIND_GREENEST_WINDOW: Final = "find_greenest_window"
+SERVICE_DOWNSAMPLE_HOURLY: Final = "downsample_hourly"
+SERVICE_DOWNSAMPLE_DAILY: Final = "downsample_daily"
+SERVICE_RUN_MAINTENANCE: Final = "run_maintenance"
+SERVICE_REFRESH_VIEWS: Final = "refresh_views"
+SERVICE_GET_HISTORY: Final = "get_history"
+SERVICE_QUERY_VIEW: Final = "query_view"
+SERVICE_RETENTION_STATS: Final = "retention_stats"
+SERVICE_RETENTION_HISTORY: Final = "retention_history"
+SERVICE_ARCHIVE_TO_S3: Final = "archive_to_s3"
+SERVICE_LIST_ARCHIVES: Final = "list_archives"
+SERVICE_RESTORE_FROM_ARCHIVE: Final = "restore_from_archive"
+ATTR_CURSOR: Final = "cursor"
+ATTR_TIER: Final = "tier"
+ATTR_WRITE_BACK: Final = "write_back"
 ATTR_DRY_RUN: Final = "dry_run"
 ATTR_END: Final = "end"
 ATTR_JOB_ID: Final = "job_id"

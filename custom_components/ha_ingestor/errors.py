@@ -30,12 +30,17 @@ IngestorError
     RetentionLeftoverError         rows are still there after they were deleted
     CheckpointError                the record of what is verified cannot be used
     RetentionCancelledError        the job was asked to stop
+  ViewUnknownError               there is no such view
+  ViewFilterError                a view has nothing to filter by like that
   SourceError                    an outside source did not give its data
     SourceUnavailableError         try again later (connection, timeout, 429, 5xx)
     SourceAuthError                key, token or password refused
     SourceArgumentError            this source is configured wrongly
     SourceDataError                this answer cannot be read
+  HistoryError                   the past cannot be read
+    HistoryArgumentError           it was asked for wrongly
   TooManyJobsError               no more long jobs may wait
+  PackagesMissingError           packages of a feature cannot be installed
   RecorderMissingError           Home Assistant's recorder is not in use, or is down
   ImportFileError                a file to import is missing, closed, or has changed
     ImportGoneError                an upload was taken already, or never arrived
@@ -56,6 +61,7 @@ IngestorError
     ArchiveProtocolError           it answers, but not as S3 does
     ArchiveDiskError               no room, or no right, in the working folder
     ArchiveLibraryError            boto3 or pyarrow is not installed or does not run
+    ArchiveCursorError             a page cannot be gone on with
     ArchiveCancelledError          the job was asked to stop
 ```
 
@@ -204,11 +210,10 @@ class RetentionStoresError(RetentionError):
 
     Attributes:
         missing: Their names, in the order of the tiers.
-        reason: The server's own words.
     """
 
     def __init__(self, missing: tuple[str, ...], reason: str) -> None:
-        """Keep what a person has to create."""
+        """Keep what a person has to create, and the server's own words."""
         super().__init__(f"Missing: {', '.join(missing)} ({reason})")
         self.missing = missing
         self.reason = reason
@@ -277,6 +282,26 @@ class RetentionCancelledError(RetentionError):
     """The job was asked to stop; what it has done so far stays, and is whole."""
 
 
+class ViewUnknownError(IngestorError):
+    """There is no view `name`; `names` are those that there are."""
+
+    def __init__(self, name: str, names: tuple[str, ...]) -> None:
+        """Keep what there is instead."""
+        super().__init__(f"There is no view {name}, but {', '.join(names)}")
+        self.name = name
+        self.names = names
+
+
+class ViewFilterError(IngestorError):
+    """A view has no tag `argument` to filter by; or "dates", which are turned round."""
+
+    def __init__(self, view: str, argument: str) -> None:
+        """Keep what is wrong."""
+        super().__init__(f"The view {view} cannot be filtered: {argument}")
+        self.view = view
+        self.argument = argument
+
+
 class SourceError(IngestorError):
     """A source did not give its data."""
 
@@ -333,8 +358,31 @@ class SourceDataError(SourceError):
     """The provider's answer cannot be read, or holds no data."""
 
 
+class HistoryError(IngestorError):
+    """The past cannot be read."""
+
+
+class HistoryArgumentError(HistoryError):
+    """The past was asked for wrongly; `key` is that of the text that says how."""
+
+    def __init__(self, key: str, placeholders: Mapping[str, str] | None = None) -> None:
+        """Keep what is wrong."""
+        super().__init__(key)
+        self.key = key
+        self.placeholders = placeholders or {}
+
+
 class TooManyJobsError(IngestorError):
     """As many long jobs as may wait do so already."""
+
+
+class PackagesMissingError(IngestorError):
+    """Packages that only some feature needs cannot be installed."""
+
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        """Keep which ones."""
+        super().__init__(f"Cannot be installed: {', '.join(packages)}")
+        self.packages = packages
 
 
 class RecorderMissingError(IngestorError):
@@ -442,6 +490,10 @@ class ArchiveDiskError(ArchiveError):
 
 class ArchiveLibraryError(ArchiveError):
     """A package that only the archive needs is missing or does not run here."""
+
+
+class ArchiveCursorError(ArchiveError):
+    """A cursor is none of ours, or of an archive that has changed since."""
 
 
 class ArchiveCancelledError(ArchiveError):

@@ -15,7 +15,7 @@ from custom_components.ha_ingestor.errors import (
     StoreUnsupportedError,
 )
 from custom_components.ha_ingestor.retention.stores import TierStores, is_usable
-from custom_components.ha_ingestor.retention.tiers import Ages, Override, Tier
+from custom_components.ha_ingestor.retention.tiers import Ages, Tier
 from custom_components.ha_ingestor.retention.windows import NS_PER_DAY
 from custom_components.ha_ingestor.store.influx.admin import (
     Retention,
@@ -90,17 +90,13 @@ def policies(server: InfluxServer, store: str) -> list[list[object]]:
     return server.rows(f'SHOW RETENTION POLICIES ON "{store}"')
 
 
-def test_stores_are_made_with_a_back_stop(
+def test_stores_are_made_that_take_rows_of_any_age(
     influxdb: InfluxServer, v1: TierStores
 ) -> None:
     assert v1.ensure() == (Tier.HOURLY, Tier.DAILY)
 
-    assert policies(influxdb, "test_hourly") == [
-        ["autogen", "8640h0m0s", "672h0m0s", 1, True]
-    ]
-    assert policies(influxdb, "test_daily") == [
-        ["autogen", "35040h0m0s", "8736h0m0s", 1, True]
-    ]
+    assert policies(influxdb, "test_hourly") == [["autogen", "0s", "672h0m0s", 1, True]]
+    assert policies(influxdb, "test_daily") == [["autogen", "0s", "8736h0m0s", 1, True]]
     # The user's own store stays as it is.
     assert policies(influxdb, "test") == [["autogen", "0s", "168h0m0s", 1, True]]
     assert v1.ensure() == ()
@@ -112,15 +108,9 @@ def test_for_ever_is_for_ever(influxdb: InfluxServer, v1: TierStores) -> None:
     assert policies(influxdb, "test_daily")[0][1] == "0s"
 
 
-def test_the_back_stop_is_behind_every_override(v1: TierStores) -> None:
-    stores = TierStores(
-        v1.target,
-        overrides=(Override(target="sensor", ages={Tier.HOURLY: 1_000 * DAYS}),),
-    )
-
-    assert stores.plan(Tier.HOURLY).retention == 4_000 * DAYS
+def test_files_have_no_store(v1: TierStores) -> None:
     with pytest.raises(ValueError, match="no store"):
-        stores.plan(Tier.ARCHIVE)
+        v1.plan(Tier.ARCHIVE)
 
 
 def test_each_tier_has_a_client_of_its_own_store(v1: TierStores) -> None:
@@ -210,7 +200,7 @@ def test_buckets_of_2(v2: InfluxDb2StandIn, v2_target: Target) -> None:
 
     assert [
         (r["name"], r["retentionRules"][0]["everySeconds"]) for r in v2.bucket_requests
-    ] == [("home_hourly", 360 * 86_400), ("home_daily", 1_460 * 86_400)]
+    ] == [("home_hourly", 0), ("home_daily", 0)]
     assert stores.ensure() == ()
     assert stores.too_short() == {}
     set_retention(stores.client(Tier.HOURLY), 2 * DAYS)
@@ -244,7 +234,7 @@ def test_databases_of_3(v3: InfluxDb3StandIn, v3_target: Target) -> None:
 
     assert v3.database_requests == [
         {"db": "home_hourly", "retention_period": f"{92 * 24}h"},
-        {"db": "home_daily", "retention_period": f"{367 * 24}h"},
+        {"db": "home_daily"},
     ]
     assert not stores.capabilities.can_delete
     assert stores.too_short() == {}

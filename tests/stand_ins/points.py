@@ -12,7 +12,10 @@ _FROM: Final = re.compile(
     r'^(SELECT (?P<selection>.+?)|DELETE) FROM "(?P<name>[^"]+)"(?P<where>.*)$'
 )
 _TERM: Final = re.compile(r'(?:time (>=|<) (-?\d+))|(?:"([^"]+)" = \$(\w+))')
+_UNLIKE: Final = re.compile(r'"([^"]+)" != \$(\w+)')
 _GROUP: Final = re.compile(r' GROUP BY (\*|"[^"]+"(?:, "[^"]+")*)')
+_BY_DAY: Final = " GROUP BY time(1d) "
+_DAY_NS: Final = 86_400_000_000_000
 _SHOW_TAGS: Final = re.compile(r'^SHOW TAG KEYS FROM "([^"]+)"$')
 
 
@@ -151,8 +154,15 @@ def _grouped(
     answer = []
     for key, members in sorted(groups.items()):
         if "count" in selection:
-            counts = [sum(c in row.fields for row in members) for c in columns]
-            values = [[0, *(count or None for count in counts)]]
+            days = {0: members}
+            if _BY_DAY in rest:
+                days = {row.time_ns // _DAY_NS * _DAY_NS: [] for row in members}
+                for row in members:
+                    days[row.time_ns // _DAY_NS * _DAY_NS].append(row)
+            values = [
+                [day, *(sum(c in r.fields for r in of_day) or None for c in columns)]
+                for day, of_day in days.items()
+            ]
         else:
             values = [
                 [r.time_ns, *({**dict(r.tags), **r.fields}.get(c) for c in columns)]
@@ -168,6 +178,9 @@ def _grouped(
 
 
 def _is_match(row: StoredPoint, where: str, params: dict[str, Any]) -> bool:
+    for field, param in _UNLIKE.findall(where):
+        if row.fields.get(field, params[param]) == params[param]:
+            return False
     wanted: dict[str, set[str]] = {}
     for operator, time_text, tag, param in _TERM.findall(where):
         if operator == ">=" and row.time_ns < int(time_text):

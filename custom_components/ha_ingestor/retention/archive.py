@@ -39,6 +39,7 @@ from .manifest import (
 from .merge import PointReader, merge_points
 from .parquet import Compression, write_points
 from .parquet_read import read_points
+from .windows import to_ns
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -186,6 +187,12 @@ def _merge(
     A source that lost rows to a deletion that was cut short must never replace a
     file that has them still.
     """
+    # The home may have been in another time zone, so that the date was another span.
+    source = replace(
+        source,
+        start_ns=min(source.start_ns, to_ns(known.start_at)),
+        end_ns=max(source.end_ns, to_ns(known.end_at)),
+    )
     old, new = folder / "old.parquet", folder / "new.parquet"
     try:
         known = fetch(job.files, known, old)

@@ -39,7 +39,9 @@ from .ledger import (
     drop_removal,
     forget_span,
     key_of,
+    names_of,
     read_removed,
+    read_removed_entities,
     read_segments,
     read_spans,
     read_unverified,
@@ -210,6 +212,17 @@ class Checkpoint:
                 for part in overlap(known, [span]):
                     soil(db, fed, part, ALL)
 
+    def add_empty(self, ledger: Ledger, span: Span, *, mark: int) -> None:
+        """Record that windows that were never verified have no rows at all.
+
+        Args:
+            span: The windows, of any number.
+            mark: See `add_verified`.
+        """
+        with self._transaction() as db:
+            add_span(db, "verified", key_of(ledger), span)
+            clean(db, ledger, span, mark=mark, entity_id=None)
+
     def unverified(self, ledger: Ledger, span: Span) -> list[Span]:
         """List what of a span is not proven, or has to be done again."""
         with self._transaction() as db:
@@ -249,6 +262,11 @@ class Checkpoint:
             gone = read_removed(db, ledger, span, entity_id)
             for part in subtract([span], gone):
                 soil(db, ledger, part, entity_id or ALL)
+            # If that is cut off, not all that is left may have been proven.
+            db.execute(
+                f"UPDATE removal SET has_late = 1 WHERE {TOUCHES}",  # noqa: S608
+                touching(ledger, span),
+            )
             return gone
 
     def dirty(self, ledger: Ledger) -> list[Dirty]:
@@ -286,11 +304,11 @@ class Checkpoint:
             ).fetchone():
                 raise RetentionUnverifiedError("A deletion has not ended", (span,))
             db.execute(
-                "INSERT INTO removal VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO removal VALUES (?, ?, ?, ?, ?, ?, 0)",
                 (
                     *key_of(ledger),
                     *span,
-                    None if ids is None else orjson.dumps(ids).decode(),
+                    names_of(ids),
                     orjson.dumps(
                         {str(start): count for start, count in removal.parts.items()}
                     ).decode(),
@@ -308,14 +326,18 @@ class Checkpoint:
                 end_ns=end_ns,
                 entity_ids=None if ids is None else tuple(orjson.loads(ids)),
                 parts={int(key): count for key, count in orjson.loads(parts).items()},
+                has_late=bool(has_late),
             )
-            for tier, measurement, start_ns, end_ns, ids, parts in rows
+            for tier, measurement, start_ns, end_ns, ids, parts, has_late in rows
         ]
 
     def finish_removal(self, removal: Removal) -> None:
         """Record that the rows are gone."""
         ledger, span = removal.ledger, (removal.start_ns, removal.end_ns)
         with self._transaction() as db:
+            if not drop_removal(db, removal):
+                # Counted twice, the values of other entities would be missed.
+                return
             if removal.entity_ids is None:
                 forget_span(db, ledger, span)
             else:
@@ -326,7 +348,6 @@ class Checkpoint:
                 )
                 for entity_id in removal.entity_ids:
                     add_span(db, "removed", (*key_of(ledger), entity_id), span)
-            drop_removal(db, removal)
 
     def cancel_removal(self, removal: Removal) -> None:
         """Record that the rows are not deleted after all, and are to be seen again."""
@@ -349,6 +370,11 @@ class Checkpoint:
         """
         with self._transaction() as db:
             return read_removed(db, ledger, span, entity_id)
+
+    def removed_entities(self, ledger: Ledger) -> dict[str, list[Span]]:
+        """List what is gone or going of single entities, beside what is of all."""
+        with self._transaction() as db:
+            return read_removed_entities(db, ledger)
 
 
 def _is_damage(err: sqlite3.Error) -> bool:

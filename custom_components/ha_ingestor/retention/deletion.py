@@ -162,12 +162,14 @@ class Deletion:
         if client.target.store != proof.store:
             raise ValueError("A proof holds in its own store only")
         span = (removal.start_ns, removal.end_ns)
+        self._checkpoint.begin_removal(removal)
+        # As late as can be: what comes from now on is told by who brings it.
         if _count(client, removal.ledger, span) != proof.total:
+            self._checkpoint.cancel_removal(removal)
             raise RetentionUnverifiedError(
                 f"{_describe(removal.ledger, span)} has changed since it was verified",
                 (span,),
             )
-        self._checkpoint.begin_removal(removal)
         self._remove(client, removal)
         return removal.value_count
 
@@ -178,22 +180,27 @@ class Deletion:
             How many there were.
 
         Raises:
-            RetentionLeftoverError, StoreError: As `delete`.
+            RetentionError, StoreError: As `delete`, and `move_leftovers`.
         """
         removals = self._checkpoint.removals()
         for removal in removals:
             client = self._client(removal.ledger)
             span = (removal.start_ns, removal.end_ns)
             left = _count_of(client, removal.ledger, span, removal.entity_ids)
-            if left > removal.value_count:
-                # Rows have come where nobody may write any: none of them may go
-                # unseen.
+            # Rows have come where nobody may write any, or may have: none of them may
+            # go unseen.
+            if left > removal.value_count or (
+                removal.has_late and left == removal.value_count
+            ):
                 self._checkpoint.cancel_removal(removal)
                 _LOGGER.warning(
                     "%s has more rows than were verified; they stay",
                     _describe(removal.ledger, span),
                 )
             else:
+                if removal.has_late and left:
+                    for entity_id in removal.entity_ids or (None,):
+                        self.move_leftovers(removal.ledger, removal.start_ns, entity_id)
                 self._remove(client, removal)
         return len(removals)
 
@@ -224,11 +231,44 @@ class Deletion:
             if not subtract([(day_ns, day_ns + NS_PER_DAY)], removed)
         }
 
-    def move_leftovers(self, ledger: Ledger, day_ns: int) -> int:
+    def find_leftovers_of(self, ledger: Ledger, entity_id: str) -> dict[int, int]:
+        """Find days of which an entity's rows were deleted, and has rows again.
+
+        Days that are gone as a whole are for `find_leftovers`.
+
+        Returns:
+            Start of a UTC day to its field values.
+
+        Raises:
+            StoreError: See `InfluxClient.query`.
+        """
+        own = self._checkpoint.removed_entities(ledger).get(entity_id, [])
+        whole = self._checkpoint.removed(ledger, (own[0][0], own[-1][1])) if own else []
+        if not (removed := subtract(own, whole)):
+            return {}
+        counts = count_values_by_day(
+            self._stores.client(ledger.tier),
+            ledger.measurement,
+            tags={_ENTITY_ID: entity_id},
+            start_ns=removed[0][0],
+            end_ns=removed[-1][1],
+        )
+        return {
+            day_ns: count
+            for day_ns, count in counts.items()
+            if not subtract([(day_ns, day_ns + NS_PER_DAY)], removed)
+        }
+
+    def move_leftovers(
+        self, ledger: Ledger, day_ns: int, entity_id: str | None = None
+    ) -> int:
         """Move rows of a deleted day to where late ones are kept, and count them.
 
         Killed at any point it leaves every row in one place at least, and the next
         run ends it.
+
+        Args:
+            entity_id: Only rows of this one, where those of others are still there.
 
         Returns:
             How many rows there were.
@@ -239,8 +279,9 @@ class Deletion:
         """
         client = self._client(ledger)
         span = (day_ns, day_ns + NS_PER_DAY)
+        ids = None if entity_id is None else (entity_id,)
         if day_ns % NS_PER_DAY or subtract(
-            [span], self._checkpoint.removed(ledger, span)
+            [span], self._checkpoint.removed(ledger, span, entity_id)
         ):
             raise ValueError("The day has not been deleted")
         target = Transfer(
@@ -250,7 +291,7 @@ class Deletion:
         )
         late = late_measurement(ledger)
         rows = values = 0
-        for points in self._late_points(client, ledger, span, late):
+        for points in self._late_points(client, ledger, span, ids):
             target.run(
                 Plan(
                     measurement=late,
@@ -262,17 +303,27 @@ class Deletion:
             )
             rows += len(points)
             values += sum(len(point.fields) for point in points)
-        if _count(client, ledger, span) != values:
+        if _count_of(client, ledger, span, ids) != values:
             raise RetentionUnverifiedError(
                 "More late rows have come meanwhile", (span,)
             )
-        self._send(client, ledger, span, None)
+        self._send(client, ledger, span, ids)
         return rows
 
     def _late_points(
-        self, client: InfluxClient, ledger: Ledger, span: Span, measurement: str
+        self,
+        client: InfluxClient,
+        ledger: Ledger,
+        span: Span,
+        entity_ids: Sequence[str] | None,
     ) -> Iterator[list[Point]]:
-        stream = RowStream(client, ledger.measurement, pause=self._pause)
+        measurement = late_measurement(ledger)
+        stream = RowStream(
+            client,
+            ledger.measurement,
+            tags=None if entity_ids is None else {_ENTITY_ID: entity_ids},
+            pause=self._pause,
+        )
         # What is read back to compare is of the hour at most, not of all of the day.
         for start_ns in range(span[0], span[1], _LATE_SPAN_NS):
             points = (

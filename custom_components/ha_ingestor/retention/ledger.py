@@ -47,7 +47,7 @@ CREATE INDEX dirty_by_ledger ON dirty (tier, measurement);
 CREATE TABLE removal (
     tier TEXT NOT NULL, measurement TEXT NOT NULL,
     start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
-    entity_ids TEXT, parts TEXT NOT NULL,
+    entity_ids TEXT, parts TEXT NOT NULL, has_late INTEGER NOT NULL,
     PRIMARY KEY (tier, measurement, start_ns)
 ) WITHOUT ROWID;
 CREATE TABLE removed (
@@ -103,6 +103,7 @@ class Removal:
     Attributes:
         entity_ids: None for all rows of the span.
         parts: Start of a segment to the field values that go from it.
+        has_late: Whether rows may have come since it was begun.
     """
 
     ledger: Ledger
@@ -110,6 +111,7 @@ class Removal:
     end_ns: int
     entity_ids: tuple[str, ...] | None
     parts: Mapping[int, int]
+    has_late: bool = False
 
     @property
     def value_count(self) -> int:
@@ -259,9 +261,17 @@ def clean(
     for number, owner, start_ns, end_ns in rows:
         if entity_id is not None and owner != entity_id:
             continue
-        db.execute("DELETE FROM dirty WHERE id = ?", (number,))
         rest = subtract([(start_ns, end_ns)], [span])
-        _insert_dirty(db, ledger, owner, rest)
+        if not rest:
+            db.execute("DELETE FROM dirty WHERE id = ?", (number,))
+            continue
+        *before, last = rest
+        # What comes after keeps its number: the next window may have been read at
+        # the same time as this one.
+        db.execute(
+            "UPDATE dirty SET start_ns = ?, end_ns = ? WHERE id = ?", (*last, number)
+        )
+        _insert_dirty(db, ledger, owner, before)
 
 
 def read_removed(
@@ -299,6 +309,27 @@ def _read_gone(
     return merge(rows)
 
 
+def read_removed_entities(
+    db: sqlite3.Connection, ledger: Ledger
+) -> dict[str, list[Span]]:
+    """List the spans of which the rows of some entities are gone or going."""
+    spans: dict[str, list[Span]] = {}
+    for entity_id, start_ns, end_ns in db.execute(
+        f"SELECT entity_id, start_ns, end_ns FROM removed WHERE {OF_LEDGER}"  # noqa: S608
+        " AND entity_id != ? ORDER BY start_ns",
+        (*key_of(ledger), ALL),
+    ):
+        spans.setdefault(entity_id, []).append((start_ns, end_ns))
+    for start_ns, end_ns, ids in db.execute(
+        f"SELECT start_ns, end_ns, entity_ids FROM removal WHERE {OF_LEDGER}"  # noqa: S608
+        " AND entity_ids IS NOT NULL",
+        key_of(ledger),
+    ):
+        for entity_id in orjson.loads(ids):
+            spans.setdefault(entity_id, []).append((start_ns, end_ns))
+    return {entity_id: merge(parts) for entity_id, parts in spans.items()}
+
+
 def forget_span(db: sqlite3.Connection, ledger: Ledger, span: Span) -> None:
     """Record that a span has no rows any more."""
     for table in ("segment", "dirty"):
@@ -313,9 +344,20 @@ def forget_span(db: sqlite3.Connection, ledger: Ledger, span: Span) -> None:
     add_span(db, "removed", (*key_of(ledger), ALL), span)
 
 
-def drop_removal(db: sqlite3.Connection, removal: Removal) -> None:
-    """Take a deletion from the list of those that have not ended."""
-    db.execute(
-        f"DELETE FROM removal WHERE {OF_LEDGER} AND start_ns = ?",  # noqa: S608
-        (*key_of(removal.ledger), removal.start_ns),
+def drop_removal(db: sqlite3.Connection, removal: Removal) -> bool:
+    """Take a deletion from the list of those that have not ended.
+
+    Returns:
+        Whether it was there: another run may have ended it.
+    """
+    ids = removal.entity_ids
+    cursor = db.execute(
+        f"DELETE FROM removal WHERE {OF_LEDGER} AND start_ns = ? AND entity_ids IS ?",  # noqa: S608
+        (*key_of(removal.ledger), removal.start_ns, names_of(ids)),
     )
+    return cursor.rowcount > 0
+
+
+def names_of(entity_ids: tuple[str, ...] | None) -> str | None:
+    """Return entities as the column holds them; None for all."""
+    return None if entity_ids is None else orjson.dumps(entity_ids).decode()

@@ -1,6 +1,7 @@
 """A month in one file, beside its days: fewer and larger files read faster."""
 
 from contextlib import ExitStack
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,7 +19,14 @@ from .archive import (
 )
 from .digest import combine, digest_of
 from .keys import Month
-from .manifest import LABEL_DIGEST, LABEL_END, LABEL_PARTS, LABEL_START, ArchiveEntry
+from .manifest import (
+    LABEL_DIGEST,
+    LABEL_END,
+    LABEL_PARTS,
+    LABEL_START,
+    ArchiveEntry,
+    Manifest,
+)
 from .parquet import concatenate
 
 
@@ -67,6 +75,21 @@ def roll_up_month(job: ArchiveJob, month: Month) -> tuple[ArchiveEntry | None, b
         _write(job, month, entry, days, path)
         entry = publish(job, path, entry)
     return job.manifests.record(month.year, entry), True
+
+
+def stale_months(job: ArchiveJob, manifest: Manifest) -> list[Month]:
+    """List the months of a year whose roll-up is missing, or older than a day of it."""
+    newest: dict[Month, datetime] = {}
+    for key, entry in manifest.entries.items():
+        if (day := job.keys.parse_day(key)) is not None:
+            month = Month.of(day)
+            newest[month] = max(newest.get(month, entry.archived_at), entry.archived_at)
+    stale = []
+    for month, archived_at in newest.items():
+        known = manifest.entries.get(job.keys.month(month))
+        if known is None or known.archived_at < archived_at:
+            stale.append(month)
+    return sorted(stale, key=str)
 
 
 def _parts_of(days: list[ArchiveEntry]) -> str:

@@ -102,16 +102,16 @@ class TierStores:
         retention = server_retention(
             tier, self.ages, self.overrides, self.target.api_version
         )
-        if tier is Tier.RAW and self.capabilities.can_delete:
+        if tier is Tier.DAILY or self.capabilities.can_delete:
             # A server refuses rows that are older than its retention, and a backfill
-            # brings years of them.
+            # or a restore brings years of them, which become hours. And the daily
+            # store has views, too, which outlive the rows that they were made from.
             retention = None
-        return StorePlan(
-            tier=tier,
-            name=name,
-            retention=retention,
-            shard=TIERS[tier].shard,
-        )
+        shard = TIERS[tier].shard
+        if retention is not None and shard is not None and retention < shard:
+            # The server takes no piece that is longer than what it keeps.
+            shard = None
+        return StorePlan(tier=tier, name=name, retention=retention, shard=shard)
 
     def client(self, tier: Tier) -> InfluxClient:
         """Return the client of a tier's store; it may not exist yet.

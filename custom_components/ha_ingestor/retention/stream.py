@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..models import Tags
 from ..store.influx.client import InfluxClient
-from ..store.influx.influxql import build_condition, quote_identifier
+from ..store.influx.influxql import Condition, build_condition, quote_identifier
 from ..store.influx.results import Series, Value
 from ..store.query import Row, TagFilter, list_tag_keys, to_field_value
 
@@ -90,6 +90,8 @@ class RowStream:
         by: Tags that name a group; none of them for one group of all rows, None for
             each series by itself.
         tags: Read only rows with these values.
+        without: Leave out rows in which a text field is missing or has one of these
+            values.
         pause: Waits so many seconds; it may raise to end the stream.
     """
 
@@ -100,11 +102,13 @@ class RowStream:
         *,
         by: Sequence[str] | None = None,
         tags: TagFilter | None = None,
+        without: TagFilter | None = None,
         pause: Callable[[float], object] = time.sleep,
         chunk_rows: int = CHUNK_ROWS,
     ) -> None:
         """Prepare; nothing is sent yet."""
         self._client = client
+        self._without = dict(without or {})
         self._name = quote_identifier(measurement)
         self._measurement = measurement
         self._by = by
@@ -150,9 +154,7 @@ class RowStream:
         tag_keys = self._tag_keys()
 
         def ask(start_ns: int, end_ns: int) -> dict[GroupKey, Row]:
-            condition = build_condition(
-                tags=self._tags, start_ns=start_ns, end_ns=end_ns
-            )
+            condition = self._condition(self._tags, start_ns, end_ns)
             answer = self._client.query(
                 f"SELECT * FROM {self._name}{condition.clause}"  # noqa: S608 - quoted
                 f"{self._grouping} ORDER BY time DESC LIMIT 1",
@@ -180,9 +182,7 @@ class RowStream:
         """
 
         def ask(start_ns: int, end_ns: int) -> set[GroupKey]:
-            condition = build_condition(
-                tags=self._tags, start_ns=start_ns, end_ns=end_ns
-            )
+            condition = self._condition(self._tags, start_ns, end_ns)
             answer = self._client.query(
                 f"SELECT count(*) FROM {self._name}{condition.clause}"  # noqa: S608 - quoted
                 f"{self._grouping}",
@@ -282,13 +282,25 @@ class RowStream:
             failures = 0
 
     def _select(self, tags: TagFilter, start_ns: int, end_ns: int) -> Iterator[Series]:
-        condition = build_condition(tags=tags, start_ns=start_ns, end_ns=end_ns)
+        condition = self._condition(tags, start_ns, end_ns)
         return self._client.query(
             f"SELECT * FROM {self._name}{condition.clause}"  # noqa: S608 - quoted
             f"{self._grouping}",
             params=condition.params,
             chunk_size=self._chunk_rows,
         )
+
+    def _condition(self, tags: TagFilter, start_ns: int, end_ns: int) -> Condition:
+        condition = build_condition(tags=tags, start_ns=start_ns, end_ns=end_ns)
+        if not self._without:
+            return condition
+        clause, params = condition.clause, dict(condition.params)
+        for field_name, values in self._without.items():
+            for value in [values] if isinstance(values, str) else values:
+                name = f"field_{len(params)}"
+                params[name] = value
+                clause += f" AND {quote_identifier(field_name)} != ${name}"
+        return Condition(clause=clause, params=params)
 
     def _in_spans[T](
         self, ask: Callable[[int, int], T], start_ns: int, end_ns: int

@@ -4,7 +4,8 @@ A run that never rests would take Home Assistant's interpreter from its event lo
 and a small machine from everything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import threading
 import time
 from typing import Final
@@ -37,6 +38,8 @@ class Work:
     ) -> None:
         """Begin to count the time at work."""
         self._on_progress = on_progress
+        self._start = 0.0
+        self._length = 1.0
         self._rest_per_work = 1 / share - 1
         self._is_cancelled = threading.Event()
         self._resumed_s = time.monotonic()
@@ -75,6 +78,22 @@ class Work:
         self._resumed_s = time.monotonic()
 
     def report(self, progress: float, doing: str) -> None:
-        """Say how far the run is."""
+        """Say how far the run is, or the part of it that is under way."""
         if self._on_progress is not None:
-            self._on_progress(progress, doing)
+            self._on_progress(self._start + progress * self._length, doing)
+
+    @contextmanager
+    def part(self, start: float, end: float) -> Iterator[None]:
+        """Let what is reported meanwhile be of a part of what there was before.
+
+        Args:
+            start: How much of it is done, 0 to 1.
+            end: How much of it will be.
+        """
+        before = self._start, self._length
+        self._start += start * self._length
+        self._length *= end - start
+        try:
+            yield
+        finally:
+            self._start, self._length = before

@@ -16,6 +16,7 @@ source (a real 1.6.7, the parsers of 2.x and 3.x):
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 import math
 import re
 from typing import Final
@@ -85,9 +86,15 @@ def format_series_key(measurement: str, tags: Mapping[str, str]) -> str:
     return ",".join(parts)
 
 
+# An aggregate has twenty fields, always of the same names.
+@lru_cache(maxsize=1_024)
+def _field_key(key: str) -> str:
+    return escape_key(clean_name(key))
+
+
 def format_field(key: str, value: FieldValue) -> str | None:
     """Return `key=value`, or None for a number that cannot be stored."""
-    name = escape_key(clean_name(key))
+    name = _field_key(key)
     if isinstance(value, str):
         return f'{name}="{escape_string(truncate_string(value))}"'
     if isinstance(value, bool):

@@ -152,16 +152,22 @@ def count_values_by_day(
     client: InfluxClient,
     measurement: str,
     *,
+    tags: TagFilter | None = None,
     start_ns: int,
     end_ns: int,
     timeout_s: float | None = None,
 ) -> dict[int, int]:
     """Count the values of all fields on each UTC day.
 
+    Args:
+        tags: Tag to its value, or to several of which any matches.
+        start_ns: First instant, inclusive.
+        end_ns: Last instant, exclusive.
+
     Returns:
         Start of the day to its count; days without values are left out.
     """
-    condition = build_condition(start_ns=start_ns, end_ns=end_ns)
+    condition = build_condition(tags=tags, start_ns=start_ns, end_ns=end_ns)
     series = client.execute(
         f"SELECT count(*) FROM {quote_identifier(measurement)}{condition.clause}"  # noqa: S608 - quoted
         " GROUP BY time(1d) fill(none)",
@@ -202,6 +208,16 @@ def list_measurements(client: InfluxClient) -> list[str]:
 def list_tag_keys(client: InfluxClient, measurement: str) -> list[str]:
     """List the tags that any series of a measurement has, sorted."""
     return _first_columns(client, f"SHOW TAG KEYS FROM {quote_identifier(measurement)}")
+
+
+def list_tag_values(client: InfluxClient, measurement: str, tag_key: str) -> list[str]:
+    """List the values that a tag has in any series of a measurement, sorted."""
+    answer = client.execute(
+        f"SHOW TAG VALUES FROM {quote_identifier(measurement)}"
+        f" WITH KEY = {quote_identifier(tag_key)}"
+    )
+    # The value stands behind its key.
+    return sorted({str(row[-1]) for series in answer for row in series.rows})
 
 
 def _first_columns(client: InfluxClient, statement: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-import re
 from typing import Any, Final
 
 import orjson
@@ -18,7 +17,8 @@ MAX_PIECE_BYTES: Final = 64 * 1024 * 1024
 
 # 1.x and 2.x end every piece with a newline, the source of 3.x does not promise
 # one. The second form cannot stand inside a JSON text, where quotes are escaped.
-_PIECE_END: Final = re.compile(rb'\n|(?<=\})(?=\{"results")')
+_NEWLINE: Final = b"\n"
+_NEXT_PIECE: Final = b'}{"results"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +66,26 @@ def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         # An end may be split between two pieces, so look a little further back
         # than the new bytes, but not at everything again.
-        searched = max(len(buffer) - len('}{"results"'), 0)
+        searched = max(len(buffer) - len(_NEXT_PIECE), 0)
         buffer += piece
-        while found := _PIECE_END.search(buffer, searched):
-            yield bytes(buffer[: found.start()])
-            del buffer[: found.end()]
+        while (end := _find_end(buffer, searched)) is not None:
+            yield bytes(buffer[: end[0]])
+            del buffer[: end[1]]
             searched = 0
         if len(buffer) > MAX_PIECE_BYTES:
             raise StoreProtocolError("The answer to the query is without end")
     yield bytes(buffer)
+
+
+def _find_end(buffer: bytearray, start: int) -> tuple[int, int] | None:
+    """Return where the first piece ends and the next begins; None if it goes on."""
+    # Not a regular expression, which would take longer than all else that is done
+    # with an answer.
+    newline = buffer.find(_NEWLINE, start)
+    end = len(buffer) if newline < 0 else newline
+    if (joint := buffer.find(_NEXT_PIECE, start, end)) >= 0:
+        return joint + 1, joint + 1
+    return None if newline < 0 else (newline, newline + 1)
 
 
 def _load(text: bytes) -> dict[str, Any]:
