@@ -61,7 +61,13 @@ async def test_one_device_with_all_entities(
     entity_registry: er.EntityRegistry,
     device_registry: dr.DeviceRegistry,
 ) -> None:
-    entries = er.async_entries_for_config_entry(entity_registry, hub.entry_id)
+    device = device_registry.async_get_device_by_identifier(
+        (DOMAIN, hub.entry_id), hub.entry_id
+    )
+    assert device is not None
+    entries = er.async_entries_for_device(
+        entity_registry, device.id, include_disabled_entities=True
+    )
     assert {entry.unique_id for entry in entries} == {
         f"{hub.entry_id}_{key}" for key in KEYS
     }
@@ -70,10 +76,6 @@ async def test_one_device_with_all_entities(
     }
     disabled = {entry.translation_key for entry in entries if entry.disabled_by}
     assert disabled == QUIET_KEYS
-    [device_id] = {entry.device_id for entry in entries}
-    assert device_id is not None
-    device = device_registry.async_get(device_id)
-    assert device is not None
     assert device.name == "Pipeline"
     assert device.entry_type is dr.DeviceEntryType.SERVICE
 

@@ -52,6 +52,7 @@ async def test_one_hub(
         "dropped": 0,
         "sources": 0,
         "sources_failing": 0,
+        "storage_problems": 0,
         "dead_letters": 0,
     }
 

@@ -18,6 +18,11 @@ import yaml
 from custom_components.ha_ingestor import entities
 from custom_components.ha_ingestor.config_flow import IngestorConfigFlow
 from custom_components.ha_ingestor.coordinators.kinds import COORDINATORS
+from custom_components.ha_ingestor.flows.archive_flow import ArchiveFlow
+from custom_components.ha_ingestor.flows.archive_forms import (
+    SETTINGS_SCHEMA,
+    TARGET_SCHEMAS,
+)
 from custom_components.ha_ingestor.flows.context_choices import SOURCE_FIELDS
 from custom_components.ha_ingestor.flows.history_import import IMPORT_SCHEMA
 from custom_components.ha_ingestor.flows.hub_forms import (
@@ -38,7 +43,9 @@ from custom_components.ha_ingestor.flows.source_forms import (
     create_argument_schema,
     create_provider_schema,
 )
+from custom_components.ha_ingestor.flows.storage_forms import create_storage_schema
 from custom_components.ha_ingestor.issues import FIXABLE
+from custom_components.ha_ingestor.maintenance.archive_settings import ArchiveService
 from custom_components.ha_ingestor.models import SourceKind
 from custom_components.ha_ingestor.repairs import _FLOWS as REPAIRS
 from custom_components.ha_ingestor.sources.base import Argument
@@ -74,6 +81,8 @@ KINDS: Final[Mapping[str, SourceKind]] = {
     f"config_subentries.{kind}": kind for kind in COORDINATORS
 }
 
+ARCHIVE: Final = "config_subentries.archive"
+
 # What each form can hold, at its fullest.
 FORMS: Final[Mapping[str, tuple[probatio.Schema, ...]]] = {
     "config.create_store": (create_store_schema(),),
@@ -92,7 +101,11 @@ FORMS: Final[Mapping[str, tuple[probatio.Schema, ...]]] = {
     "options.context": (create_context_schema({field: [] for field in SOURCE_FIELDS}),),
     "options.import_csv": (IMPORT_SCHEMA,),
     "options.sampling": (SAMPLING_SCHEMA,),
+    "options.storage": (create_storage_schema(ApiVersion.V1, has_archive=True),),
     "options.writer": (WRITER_SCHEMA,),
+    "config_subentries.archive.aws": (TARGET_SCHEMAS[ArchiveService.AWS],),
+    "config_subentries.archive.other": (TARGET_SCHEMAS[ArchiveService.OTHER],),
+    "config_subentries.archive.settings": (SETTINGS_SCHEMA,),
     **{
         f"{category}.user": (create_provider_schema(kind),)
         for category, kind in KINDS.items()
@@ -113,6 +126,7 @@ FORMS: Final[Mapping[str, tuple[probatio.Schema, ...]]] = {
 # Steps that only lead to another one, or ask nothing but which one.
 WITHOUT_FORM: Final = {"reauth", "reconfigure", "save", "edit"}
 MENUS: Final = {
+    "config_subentries.archive.user",
     "config.user",
     "options.confirm",
     "options.confirm_without_estimate",
@@ -398,10 +412,11 @@ def test_source_flows_share_their_errors() -> None:
 
 @pytest.mark.parametrize("path", sorted(MENUS))
 def test_menus(path: str) -> None:
-    category, _, step_id = path.partition(".")
-    step = TEXTS[category]["step"][step_id]
+    category, _, step_id = path.rpartition(".")
+    steps = find_texts(category)["step"]
+    step = steps[step_id]
     assert set(step["menu_options"]) == set(step["menu_option_descriptions"])
-    assert set(step["menu_options"]) <= set(TEXTS[category]["step"]) | WITHOUT_FORM
+    assert set(step["menu_options"]) <= set(steps) | WITHOUT_FORM
 
 
 def test_errors_are_known() -> None:
@@ -417,9 +432,23 @@ def test_errors_are_known() -> None:
     # up every text of every form that they are shown.
     assert len(named) > 10
     of_sources = set().union(*(find_texts(category)["error"] for category in KINDS))
-    assert named - of_sources <= set(TEXTS["config"]["error"]) | set(
+    of_archive = set(find_texts(ARCHIVE)["error"])
+    assert named - of_sources - of_archive <= set(TEXTS["config"]["error"]) | set(
         TEXTS["options"]["error"]
     )
+
+
+def test_archive_flow() -> None:
+    texts = find_texts(ARCHIVE)
+    # One shows what is going on, and asks nothing.
+    assert set(texts["step"]) == get_steps(ArchiveFlow) - WITHOUT_FORM - {"install"}
+    assert set(texts["progress"]) == {"install"}
+    assert set(texts["initiate_flow"]) == {"user", "reconfigure"}
+    assert texts["entry_type"]
+    constants = set().union(*(module.constants for module in FLOW_MODULES))
+    # Home Assistant itself gives the other reason.
+    reasons = set(texts["abort"]) - {"reconfigure_successful"}
+    assert (set(texts["error"]) | reasons) - constants == set()
 
 
 @pytest.mark.parametrize("category", ["config", "options"])

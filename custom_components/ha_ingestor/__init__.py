@@ -25,6 +25,11 @@ from .issues import (
     async_watch_issues,
 )
 from .jobs.registry import JobRegistry, async_delete_jobs
+from .maintenance.archive import async_delete_archive_folder
+from .maintenance.jobs import StorageJobs
+from .maintenance.late import LateRows
+from .maintenance.schedule import StorageSchedule
+from .maintenance.storage import HubStorage, async_delete_storage
 from .options import HubOptions
 from .pipeline import Pipeline, async_delete_files
 from .services import async_setup_services
@@ -73,18 +78,21 @@ async def async_setup_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> 
             translation_placeholders={"error": str(err)},
         ) from err
     coordinator = PipelineCoordinator(hass, entry, pipeline)
+    jobs = JobRegistry(hass, entry)
+    storage = HubStorage(hass, entry, pipeline, jobs)
+    await storage.async_start()
+    await _async_prepare_jobs(hass, entry, storage)
     entry.runtime_data = IngestorRuntimeData(
         pipeline=pipeline,
         coordinator=coordinator,
-        jobs=await _async_prepare_jobs(hass, entry, pipeline),
+        jobs=jobs,
         sources=HubSources(hass, entry, pipeline),
+        storage=storage,
         connection=dict(entry.data),
     )
 
     async def final_write(_: Event) -> None:
-        await entry.runtime_data.jobs.async_stop()
-        await entry.runtime_data.sources.async_stop()
-        await pipeline.async_stop(is_collecting=False)
+        await _async_stop(entry, is_collecting=False)
 
     entry.async_on_unload(
         hass.bus.async_listen(EVENT_HOMEASSISTANT_FINAL_WRITE, final_write)
@@ -93,22 +101,24 @@ async def async_setup_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> 
     entry.async_on_unload(async_watch_issues(hass, entry, pipeline, coordinator))
     await entry.runtime_data.sources.async_apply()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    entry.runtime_data.jobs.async_start()
+    jobs.async_start()
+    entry.async_on_unload(StorageSchedule(storage).async_start())
     return True
 
 
 async def _async_prepare_jobs(
-    hass: HomeAssistant, entry: IngestorConfigEntry, pipeline: Pipeline
-) -> JobRegistry:
+    hass: HomeAssistant, entry: IngestorConfigEntry, storage: HubStorage
+) -> None:
     """Load the jobs of a former run, and note what it has missed."""
-    jobs = JobRegistry(hass, entry)
-    jobs.register(JOB_BACKFILL, RecorderBackfill(hass, pipeline).async_run)
-    csv = CsvBackfill(hass, pipeline)
+    jobs, pipeline = storage.jobs, storage.pipeline
+    StorageJobs(storage).async_register()
+    mark = LateRows(storage).async_mark
+    jobs.register(JOB_BACKFILL, RecorderBackfill(hass, pipeline, mark).async_run)
+    csv = CsvBackfill(hass, pipeline, mark)
     jobs.register(JOB_BACKFILL_CSV, csv.async_run, on_end=csv.async_forget_upload)
     await jobs.async_load()
     await async_sweep_uploads(hass, entry.entry_id, jobs.jobs)
     await async_note_absence(jobs, pipeline.absence)
-    return jobs
 
 
 async def _async_update(hass: HomeAssistant, entry: IngestorConfigEntry) -> None:
@@ -120,18 +130,25 @@ async def _async_update(hass: HomeAssistant, entry: IngestorConfigEntry) -> None
         HubOptions.from_entry_options(entry.options)
     )
     await entry.runtime_data.sources.async_apply()
+    await entry.runtime_data.storage.async_set_options()
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> bool:
     """Stop a hub; unless it is given up, its listener goes on for the next set-up."""
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
-    await entry.runtime_data.jobs.async_stop()
-    await entry.runtime_data.sources.async_stop()
-    await entry.runtime_data.pipeline.async_stop(
-        is_collecting=entry.disabled_by is None and not hass.is_stopping
+    await _async_stop(
+        entry, is_collecting=entry.disabled_by is None and not hass.is_stopping
     )
     return True
+
+
+async def _async_stop(entry: IngestorConfigEntry, *, is_collecting: bool) -> None:
+    """End what runs; the pipeline last, which takes what the others leave."""
+    await entry.runtime_data.jobs.async_stop()
+    await entry.runtime_data.storage.async_stop()
+    await entry.runtime_data.sources.async_stop()
+    await entry.runtime_data.pipeline.async_stop(is_collecting=is_collecting)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: IngestorConfigEntry) -> None:
@@ -140,5 +157,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: IngestorConfigEntry) ->
     async_delete_issues(hass, entry)
     await async_delete_files(hass, entry.entry_id)
     await async_delete_jobs(hass, entry.entry_id)
+    await async_delete_storage(hass, entry.entry_id)
+    await async_delete_archive_folder(hass, entry.entry_id)
     await async_sweep_uploads(hass, entry.entry_id)
     await async_delete_caches(hass, entry)

@@ -15,7 +15,8 @@ from .entities.pipeline import (
 )
 from .entities.source import SourceBinarySensorDescription
 from .entities.source_tables import BINARY_SENSORS
-from .entity import PipelineEntity, SourceEntity, add_wanted
+from .entities.storage import STORAGE_BINARY_SENSORS, StorageBinarySensorDescription
+from .entity import PipelineEntity, SourceEntity, StorageEntity, add_wanted
 
 PARALLEL_UPDATES = 0
 
@@ -30,6 +31,11 @@ async def async_setup_entry(
     async_add_entities(
         PipelineBinarySensor(coordinator, description)
         for description in PIPELINE_BINARY_SENSORS
+    )
+    storage = entry.runtime_data.storage.coordinator
+    async_add_entities(
+        StorageBinarySensor(storage, description)
+        for description in STORAGE_BINARY_SENSORS
     )
 
     @callback
@@ -57,6 +63,27 @@ class PipelineBinarySensor(PipelineEntity, BinarySensorEntity):
     def is_on(self) -> bool | None:
         """Return the answer, None while it is not known."""
         return self.entity_description.is_on(self.coordinator.data)
+
+
+class StorageBinarySensor(StorageEntity, BinarySensorEntity):
+    """A yes or no about the tiers."""
+
+    entity_description: StorageBinarySensorDescription
+    _unrecorded_attributes = frozenset({"problems"})
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return the answer, None while it is not known."""
+        return self.entity_description.is_on(self.coordinator.data)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return what belongs to it."""
+        if (attributes := self.entity_description.attributes) is None:
+            return None
+        return attributes(self.coordinator.data)
 
 
 class SourceBinarySensor(SourceEntity, BinarySensorEntity):

@@ -27,9 +27,16 @@ from homeassistant.const import (
 )
 from homeassistant.core import callback
 
-from .const import CONF_API_VERSION, CONF_CA_CERTIFICATE, CONF_STORE, DOMAIN
+from .const import (
+    CONF_API_VERSION,
+    CONF_CA_CERTIFICATE,
+    CONF_STORE,
+    DOMAIN,
+    SUBENTRY_ARCHIVE,
+)
 from .coordinators.kinds import COORDINATORS
 from .errors import StoreError
+from .flows.archive_flow import ArchiveFlow
 from .flows.certificate import CertificateError, read_uploaded_certificate
 from .flows.hub_forms import (
     CONF_REMOVE_CA_CERTIFICATE,
@@ -116,8 +123,11 @@ class IngestorConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return the flows of the kinds of source."""
-        return {kind: create_source_flow(kind) for kind in COORDINATORS}
+        """Return the flows of the kinds of source, and of the archive."""
+        flows: dict[str, type[ConfigSubentryFlow]] = {
+            kind: create_source_flow(kind) for kind in COORDINATORS
+        }
+        return {**flows, SUBENTRY_ARCHIVE: ArchiveFlow}
 
     @override
     async def async_step_user(

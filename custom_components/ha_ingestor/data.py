@@ -7,6 +7,7 @@ from homeassistant.config_entries import ConfigEntry
 from .coordinator import PipelineCoordinator
 from .coordinators.hub_sources import HubSources
 from .jobs.registry import JobRegistry
+from .maintenance.storage import HubStorage
 from .pipeline import Pipeline
 
 
@@ -23,6 +24,7 @@ class IngestorRuntimeData:
     coordinator: PipelineCoordinator
     jobs: JobRegistry
     sources: HubSources
+    storage: HubStorage
     connection: dict[str, object]
 
 

@@ -24,6 +24,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.loader import async_get_integration
 
 from .const import (
+    CONF_AGE_OVERRIDES,
     CONF_ARGUMENTS,
     CONF_CA_CERTIFICATE,
     CONF_CARBON_ENTITY,
@@ -47,11 +48,15 @@ from .const import (
     CONF_STATIC_TAGS,
     CONF_WEATHER_ENTITY,
     DOMAIN,
+    SUBENTRY_ARCHIVE,
 )
 from .coordinators.health import find_state
 from .data import IngestorConfigEntry
 from .errors import StoreError
+from .maintenance.figures import StorageFigures
+from .maintenance.journal import to_stored
 from .pipeline import Pipeline
+from .retention.tiers import STORED_TIERS
 from .sources.base import Argument, ArgumentType
 from .sources.catalog import SETTINGS
 from .store.schema import SCHEMA_VERSION
@@ -71,6 +76,7 @@ TO_REDACT: Final = frozenset(
 # Names of rooms and people are in these; how many there are is enough.
 _TO_COUNT: Final = frozenset(
     {
+        CONF_AGE_OVERRIDES,
         CONF_EXCLUDE_AREAS,
         CONF_EXCLUDE_DEVICES,
         CONF_EXCLUDE_ENTITIES,
@@ -138,6 +144,8 @@ async def async_get_config_entry_diagnostics(
             "damaged_file_count": len(pipeline.buffer.damaged_files),
         },
         "sources": _describe_sources(entry),
+        "storage": _describe_storage(entry),
+        "archive": _describe_archive(entry),
         "server": await _async_describe_server(pipeline, entry.data),
         "versions": {
             "home_assistant": HA_VERSION,
@@ -145,6 +153,54 @@ async def async_get_config_entry_diagnostics(
             "sqlite": sqlite3.sqlite_version,
         },
     }
+
+
+def _describe_storage(entry: IngestorConfigEntry) -> dict[str, Any]:
+    """Return how the tiers are; names of entities in errors are taken out."""
+    storage = entry.runtime_data.storage
+    health, options = storage.coordinator.data, storage.options
+    return {
+        "is_enabled": options.is_enabled,
+        "ages": {tier.value: str(options.ages.of(tier)) for tier in STORED_TIERS},
+        "override_count": len(options.overrides),
+        "error": redact_words(storage.error, entry.data),
+        "problems": [problem.value for problem in health.problems],
+        "figures": _describe_figures(health.figures),
+        "archive": None
+        if health.archive is None
+        else {
+            "file_count": health.archive.file_count,
+            "size_bytes": health.archive.size_bytes,
+            "is_ready": health.archive.is_ready,
+        },
+        "next_run_at": health.next_run_at,
+        "records_moved": health.records_moved,
+        "last_runs": [
+            {
+                **to_stored(record),
+                "problems": [_redact_run(text, entry.data) for text in record.problems],
+                "error": _redact_run(record.error, entry.data),
+            }
+            for record in health.records.values()
+        ],
+    }
+
+
+def _describe_figures(figures: StorageFigures | None) -> dict[str, Any] | None:
+    if figures is None:
+        return None
+    return {
+        "read_at": figures.read_at,
+        "tiers": {
+            tier.value: dataclasses.asdict(one) for tier, one in figures.tiers.items()
+        },
+        "all_raw_bytes": figures.all_raw_bytes,
+    }
+
+
+def _redact_run(words: str | None, data: Mapping[str, Any]) -> str | None:
+    words = redact_words(words, data)
+    return None if words is None else _ENTITY_ID.sub(REDACTED, words)
 
 
 def _describe_sources(entry: IngestorConfigEntry) -> list[dict[str, Any]]:
@@ -155,6 +211,8 @@ def _describe_sources(entry: IngestorConfigEntry) -> list[dict[str, Any]]:
     }
     described: list[dict[str, Any]] = []
     for subentry_id, subentry in entry.subentries.items():
+        if subentry.subentry_type == SUBENTRY_ARCHIVE:
+            continue
         item: dict[str, Any] = {
             "kind": subentry.subentry_type,
             "provider": subentry.data.get(CONF_PROVIDER),
@@ -183,6 +241,29 @@ def _describe_sources(entry: IngestorConfigEntry) -> list[dict[str, Any]]:
             "last_error": _redact_source_error(source.last_error),
         }
     return described
+
+
+def _describe_archive(entry: IngestorConfigEntry) -> dict[str, Any] | None:
+    """Return what was chosen for the archive and how it is; not where it is."""
+    archive = entry.runtime_data.storage.archive
+    settings, figures = archive.settings, archive.figures
+    if settings is None or figures is None:
+        return None
+    return {
+        "service": settings.service.value,
+        "storage_class": settings.target.storage_class,
+        "has_keys": bool(settings.target.access_key_id),
+        "is_path_style": settings.target.is_path_style,
+        "verify_ssl": settings.target.verify_ssl,
+        "tiers": sorted(settings.tiers),
+        "compression": settings.compression.value,
+        "expiry_years": settings.expiry_years,
+        "has_lifecycle": settings.has_lifecycle,
+        "is_ready": figures.is_ready,
+        "file_count": figures.file_count,
+        "size_bytes": figures.size_bytes,
+        "problem": _redact_source_error(figures.problem),
+    }
 
 
 def _redact_arguments(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, override
 
 from homeassistant.core import callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -12,6 +13,7 @@ from .const import DOMAIN
 from .coordinator import PipelineCoordinator
 from .coordinators.source import SourceCoordinator
 from .entities.source import SourceBinarySensorDescription, SourceEventDescription
+from .maintenance.coordinator import StorageCoordinator
 
 
 @callback
@@ -65,6 +67,36 @@ class PipelineEntity(CoordinatorEntity[PipelineCoordinator]):
             entry_type=DeviceEntryType.SERVICE,
             manufacturer="HA Ingestor",
             translation_key="pipeline",
+        )
+
+
+class StorageEntity(CoordinatorEntity[StorageCoordinator]):
+    """An entity of the device "Storage" of a hub."""
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self, coordinator: StorageCoordinator, description: EntityDescription
+    ) -> None:
+        """Take id and device from the hub, whose own device is behind it."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        entry = coordinator.config_entry
+        hub = dr.async_get(coordinator.hass).async_get_or_create(
+            config_entry_id=entry.entry_id,
+            identifiers={(DOMAIN, entry.entry_id)},
+            entry_type=DeviceEntryType.SERVICE,
+            manufacturer="HA Ingestor",
+            translation_key="pipeline",
+        )
+        self._attr_unique_id = f"{entry.entry_id}_{description.key}"
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, f"{entry.entry_id}_storage")},
+            entry_type=DeviceEntryType.SERVICE,
+            manufacturer="HA Ingestor",
+            translation_key="storage",
+            translation_placeholders={"hub": entry.title},
+            via_device_id=hub.id,
         )
 
 

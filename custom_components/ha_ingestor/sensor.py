@@ -15,8 +15,15 @@ from .entities.jobs import JOB_SENSOR
 from .entities.pipeline import PIPELINE_SENSORS, PipelineSensorDescription
 from .entities.source import SUCCESS_RATE, SourceSensorDescription
 from .entities.source_tables import SENSORS
-from .entity import PipelineEntity, SourceEntity
+from .entities.storage import (
+    ARCHIVE_SENSORS,
+    STORAGE_SENSORS,
+    StorageSensorDescription,
+    StorageValue,
+)
+from .entity import PipelineEntity, SourceEntity, StorageEntity
 from .jobs.registry import JobRegistry
+from .maintenance.coordinator import StorageCoordinator
 from .store.buffer import ReasonClass
 
 PARALLEL_UPDATES = 0
@@ -33,12 +40,39 @@ async def async_setup_entry(
         PipelineSensor(coordinator, description) for description in PIPELINE_SENSORS
     )
     async_add_entities([JobSensor(coordinator, entry.runtime_data.jobs)])
+    _add_storage_sensors(entry.runtime_data.storage.coordinator, async_add_entities)
 
     @callback
     def add_source(source: SourceCoordinator[Any, Any]) -> None:
         _add_sensors_of(source, async_add_entities)
 
     entry.async_on_unload(entry.runtime_data.sources.async_listen(add_source))
+
+
+@callback
+def _add_storage_sensors(
+    coordinator: StorageCoordinator, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the sensors of the tiers, and those of the archive once there is one."""
+    async_add_entities(
+        StorageSensor(coordinator, description) for description in STORAGE_SENSORS
+    )
+    has_archive = False
+
+    @callback
+    def add_archive() -> None:
+        nonlocal has_archive
+        if not has_archive and coordinator.data.archive is not None:
+            has_archive = True
+            async_add_entities(
+                StorageSensor(coordinator, description)
+                for description in ARCHIVE_SENSORS
+            )
+
+    add_archive()
+    coordinator.config_entry.async_on_unload(
+        coordinator.async_add_listener(add_archive)
+    )
 
 
 @callback
@@ -134,6 +168,49 @@ class JobSensor(PipelineEntity, SensorEntity):
             "remaining_s": view["remaining_s"],
             "counts": view["counts"],
         }
+
+
+class StorageSensor(StorageEntity, SensorEntity):
+    """A figure of the tiers, or what their runs did."""
+
+    entity_description: StorageSensorDescription
+    # What a run did is in `retention_metrics`, for as long as anybody wants it.
+    _unrecorded_attributes = frozenset(
+        {
+            "duration_s",
+            "error",
+            "newest",
+            "oldest",
+            "problems",
+            "records_deleted",
+            "records_processed",
+            "records_written",
+            "rows",
+        }
+    )
+
+    @property
+    @override
+    def native_value(self) -> StorageValue:
+        """Return the figure; None until it is known."""
+        return self.entity_description.value(self.coordinator.data)
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        """Return the unit; of money it is Home Assistant's own."""
+        description = self.entity_description
+        if description.is_money:
+            return self.hass.config.currency
+        return description.native_unit_of_measurement
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return what belongs to it."""
+        if (attributes := self.entity_description.attributes) is None:
+            return None
+        return attributes(self.coordinator.data)
 
 
 class SourceSensor(SourceEntity, SensorEntity):

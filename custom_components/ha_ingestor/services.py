@@ -15,11 +15,15 @@ from homeassistant.core import (
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv, service
 
+from .actions.archive import async_setup_archive_actions
 from .actions.backfill import async_setup_backfill_actions
 from .actions.dead_letters import async_setup_dead_letter_actions
+from .actions.history import async_setup_history_actions
 from .actions.jobs import async_setup_job_actions
+from .actions.maintenance import async_setup_maintenance_actions
 from .actions.permissions import async_check_read
 from .actions.sources import async_setup_source_actions
+from .actions.views import async_setup_view_actions
 from .actions.windows import async_setup_window_actions
 from .const import ATTR_CONFIG_ENTRY_ID, DOMAIN, SERVICE_FLUSH, SERVICE_PREVIEW
 from .data import IngestorConfigEntry
@@ -85,9 +89,13 @@ def async_setup_services(hass: HomeAssistant) -> None:
         supports_response=SupportsResponse.ONLY,
     )
     async_setup_dead_letter_actions(hass)
+    async_setup_archive_actions(hass)
     async_setup_backfill_actions(hass)
     async_setup_job_actions(hass)
+    async_setup_history_actions(hass)
+    async_setup_maintenance_actions(hass)
     async_setup_window_actions(hass)
+    async_setup_view_actions(hass)
     async_setup_source_actions(hass)
 
 

@@ -57,6 +57,10 @@ async def _async_get_info(hass: HomeAssistant) -> dict[str, Any]:
         "dropped": sum(item.dropped for item in figures),
         "sources": len(states),
         "sources_failing": sum(state in _FAILING for state in states),
+        "storage_problems": sum(
+            len(entry.runtime_data.storage.coordinator.data.problems)
+            for entry in entries
+        ),
         "dead_letters": sum(sum(item.dead_letters.values()) for item in figures),
     }
 

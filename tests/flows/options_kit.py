@@ -40,7 +40,7 @@ async def open_form(
     """Choose a form in the menu."""
     result = await hass.config_entries.options.async_init(entry.entry_id)
     assert result["type"] is FlowResultType.MENU
-    assert result["menu_options"] == [*BARE, "import_csv"]
+    assert result["menu_options"] == [*BARE, "storage", "import_csv"]
     form = await choose(hass, dict(result), step_id)
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == step_id

@@ -21,6 +21,7 @@ from custom_components.ha_ingestor.issues import (
     IssueKey,
     async_ask_for_credentials,
 )
+from custom_components.ha_ingestor.maintenance.issues import StorageIssue
 from custom_components.ha_ingestor.pipeline import Pipeline, buffer_path
 from custom_components.ha_ingestor.store.buffer import ReasonClass
 from custom_components.ha_ingestor.store.schema import SCHEMA_VERSION
@@ -255,4 +256,10 @@ async def test_an_issue_that_is_ignored_stays_ignored(
 
 def test_every_issue_has_a_text() -> None:
     of_sources = {"source_argument", "source_refused"}
-    assert set(load_translations()["issues"]) == {*IssueKey, *of_sources}
+    of_archive = {"archive_packages"}
+    assert set(load_translations()["issues"]) == {
+        *IssueKey,
+        *StorageIssue,
+        *of_archive,
+        *of_sources,
+    }

@@ -20,7 +20,7 @@ from .recorder import (
     has_recorder,
 )
 from .statistics import StatisticsBackfill
-from .writer import BackfillWriter
+from .writer import BackfillWriter, MarkLate
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -110,10 +110,13 @@ def has_all_states(job: Job) -> bool:
 class RecorderBackfill:
     """Runs the jobs `backfill` of one hub. Event loop only."""
 
-    def __init__(self, hass: HomeAssistant, pipeline: Pipeline) -> None:
+    def __init__(
+        self, hass: HomeAssistant, pipeline: Pipeline, mark_late: MarkLate
+    ) -> None:
         """Serve one pipeline."""
         self._hass = hass
         self._pipeline = pipeline
+        self._mark_late = mark_late
 
     async def async_run(self, job: Job) -> None:
         """Run a job to its end.
@@ -141,7 +144,11 @@ class RecorderBackfill:
         job.begin()
         job.wait_for(None)
         writer = BackfillWriter(
-            self._hass, self._pipeline, job, is_dry_run=parameters["is_dry_run"]
+            self._hass,
+            self._pipeline,
+            job,
+            mark_late=self._mark_late,
+            is_dry_run=parameters["is_dry_run"],
         )
         try:
             await writer.async_prepare()

@@ -5,13 +5,14 @@ is on disk before the job is told that it is done.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 import logging
 import time
 from typing import Final
 
 from homeassistant.core import HomeAssistant
 
+from ..const import MEASUREMENT_EVENTS
 from ..errors import (
     StoreAuthError,
     StoreMissingError,
@@ -50,20 +51,33 @@ _PASSING: Final = (
 )
 
 
+# Tells the tiers the times of events that are about to be written; gives how many
+# of them come too late to be part of their hours.
+type MarkLate = Callable[[Collection[int]], Awaitable[int]]
+
+
 class BackfillWriter:
     """Writes the points of one job. Event loop only.
 
     Args:
+        mark_late: Called with what is about to be written.
         is_dry_run: Count what is missing and write none of it.
     """
 
     def __init__(
-        self, hass: HomeAssistant, pipeline: Pipeline, job: Job, *, is_dry_run: bool
+        self,
+        hass: HomeAssistant,
+        pipeline: Pipeline,
+        job: Job,
+        *,
+        mark_late: MarkLate,
+        is_dry_run: bool,
     ) -> None:
         """Prepare; the client is made on first use."""
         self._hass = hass
         self._pipeline = pipeline
         self.job = job
+        self._mark_late = mark_late
         self._is_dry_run = is_dry_run
         self._client: InfluxClient | None = None
         self._renames: list[Rename] = []
@@ -114,15 +128,19 @@ class BackfillWriter:
                     client, measurement, fields, by_id, self._renames
                 )
             )
-        missing = [
-            point.record
+        missing = {
+            point_id: point.record
             for point_id, point in by_id.items()
             if point_id not in existing
-        ]
+        }
         self.job.count("existing", len(points) - len(missing))
         self.job.count("missing", len(missing))
         if missing and not self._is_dry_run:
-            await self._async_put(missing)
+            if measurement == MEASUREMENT_EVENTS:
+                times_ns = [time_ns for _, time_ns in missing]
+                if late := await self._mark_late(times_ns):
+                    self.job.count("late", late)
+            await self._async_put(list(missing.values()))
         await self._async_pause()
         return len(missing)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
-from ..const import CONF_PROVIDER
+from ..const import CONF_PROVIDER, SUBENTRY_ARCHIVE
 from ..models import ContextField, FieldValue, Point, SourceKind
 from ..options import HubOptions
 from ..pipeline import Pipeline
@@ -85,7 +85,7 @@ class HubSources:
             subentries = {
                 subentry_id: subentry
                 for subentry_id, subentry in self._entry.subentries.items()
-                if _is_known(subentry)
+                if subentry.subentry_type != SUBENTRY_ARCHIVE and _is_known(subentry)
             }
             for subentry_id in self._coordinators.keys() - subentries.keys():
                 await _async_try(self._async_remove(subentry_id), subentry_id)

@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 
 from homeassistant.core import HomeAssistant
-from homeassistant.requirements import (
-    RequirementsNotFound,
-    async_clear_install_history,
-    async_process_requirements,
-)
 
-from ..const import DOMAIN
-from ..errors import SourceUnavailableError
+from ..errors import PackagesMissingError, SourceUnavailableError
+from ..requirements import async_install as async_install_packages
 
 
 async def async_install(hass: HomeAssistant, requirements: Sequence[str]) -> None:
@@ -19,15 +14,7 @@ async def async_install(hass: HomeAssistant, requirements: Sequence[str]) -> Non
     Raises:
         SourceUnavailableError: One of them cannot be installed.
     """
-    if not requirements or hass.config.skip_pip:
-        return
     try:
-        await async_process_requirements(
-            hass, DOMAIN, list(requirements), is_built_in=False
-        )
-    except RequirementsNotFound as err:
-        # Home Assistant would not try again before its next start, and a machine may
-        # well be up before its network is.
-        async_clear_install_history(hass)
-        missing = ", ".join(err.requirements)
-        raise SourceUnavailableError(f"Cannot be installed: {missing}") from err
+        await async_install_packages(hass, requirements)
+    except PackagesMissingError as err:
+        raise SourceUnavailableError(str(err)) from err

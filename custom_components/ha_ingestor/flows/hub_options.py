@@ -15,11 +15,17 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import callback
 
-from ..const import CONF_EXCLUDE_DOMAINS, CONF_INCLUDE_DOMAINS
+from ..const import (
+    CONF_API_VERSION,
+    CONF_EXCLUDE_DOMAINS,
+    CONF_INCLUDE_DOMAINS,
+    SUBENTRY_ARCHIVE,
+)
 from ..data import IngestorConfigEntry
 from ..errors import RecorderMissingError
 from ..estimate.recorder import ChangeRates, async_count_changes
 from ..options import HubOptions
+from ..store.influx.target import ApiVersion
 from .confirmation import Choice, create_choice, describe_entities, describe_volume
 from .context_choices import (
     describe_automatic,
@@ -39,12 +45,14 @@ from .option_forms import (
 )
 from .problems import FormProblem, FormProblemError
 from .sampling_rules import SAMPLING_SCHEMA
+from .storage_forms import create_storage_schema, get_storage_values, read_storage_form
 
 _LOGGER = logging.getLogger(__name__)
 
 STEP_CAPTURE: Final = "capture"
 STEP_CONTEXT: Final = "context"
 STEP_SAMPLING: Final = "sampling"
+STEP_STORAGE: Final = "storage"
 STEP_IMPORT_CSV: Final = "import_csv"
 # These decide how much is written, so they are saved only after a look at that.
 CONFIRMED_STEPS: Final = (STEP_CAPTURE, STEP_SAMPLING)
@@ -69,7 +77,7 @@ class _Draft:
 
 
 class HubOptionsFlow(OptionsFlow):
-    """Four forms; the update listener applies what they save. One starts an import."""
+    """Five forms; the update listener applies what they save. One starts an import."""
 
     _draft: _Draft
     _counting: asyncio.Task[ChangeRates | None] | None = None
@@ -92,6 +100,7 @@ class HubOptionsFlow(OptionsFlow):
                 STEP_SAMPLING,
                 STEP_CONTEXT,
                 "writer",
+                STEP_STORAGE,
                 STEP_IMPORT_CSV,
             ],
         )
@@ -119,6 +128,36 @@ class HubOptionsFlow(OptionsFlow):
     ) -> ConfigFlowResult:
         """Choose how points are buffered and written."""
         return await self._async_handle_form("writer", user_input)
+
+    async def async_step_storage(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose how long data is kept, and when that is seen to."""
+        entry = self.config_entry
+        api_version = ApiVersion(entry.data[CONF_API_VERSION])
+        schema = create_storage_schema(
+            api_version,
+            has_archive=any(
+                subentry.subentry_type == SUBENTRY_ARCHIVE
+                for subentry in entry.subentries.values()
+            ),
+        )
+        problem: FormProblem | None = None
+        if user_input is not None:
+            try:
+                return self._save(read_storage_form(schema, user_input, api_version))
+            except FormProblemError as err:
+                problem = err.problem
+        values = user_input or get_storage_values(entry.options)
+        return self.async_show_form(
+            step_id=STEP_STORAGE,
+            data_schema=self.add_suggested_values_to_schema(schema, values),
+            errors={problem.field: problem.key} if problem else None,
+            description_placeholders={
+                "currency": self.hass.config.currency,
+                **(problem.placeholders if problem else {}),
+            },
+        )
 
     async def async_step_import_csv(
         self, user_input: dict[str, Any] | None = None

@@ -8,6 +8,7 @@ from enum import StrEnum
 class Operation(StrEnum):
     """Kinds of run; also the `operation_type` of `retention_metrics`."""
 
+    AGGREGATE = "aggregate"
     DOWNSAMPLE_HOURLY = "downsample_hourly"
     DOWNSAMPLE_DAILY = "downsample_daily"
     REFRESH_VIEWS = "refresh_views"
