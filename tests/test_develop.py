@@ -180,6 +180,8 @@ def test_the_log_is_searched_for_problems_of_an_integration(tmp_path: Path) -> N
     home_assistant.log.write_text(
         f"{where} WARNING (SyncWorker_0) [homeassistant.loader] We found a custom "
         "integration ha_ingestor which has not been tested by Home Assistant.\n"
+        f"{where} ERROR (MainThread) [custom_components.ha_ingestor.coordinators] "
+        "Error fetching Smart meter data: No value of sensor.electricity_meter_power\n"
         f"{where} ERROR (MainThread) [haffmpeg.core] FFmpeg fails\n"
         f"{where} INFO (MainThread) [custom_components.ha_ingestor] Connected\n"
         f"{where} ERROR (MainThread) [homeassistant.core] Broken{tail}\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from math import floor
 from typing import Any
 
 import pytest
@@ -90,11 +91,24 @@ def create_air() -> list[StoredPoint]:
             **point,
             "parameter": "pm25",
             "concentration": air["pm2_5"],
-            "aqi": round(air["european_aqi_pm2_5"]),
+            "aqi": floor(air["european_aqi_pm2_5"] + 0.5),
         },
         {**point, "parameter": "co", "concentration": air["carbon_monoxide"]},
-        {**point, "parameter": "aqi", "aqi": round(air["european_aqi"])},
+        {**point, "parameter": "aqi", "aqi": floor(air["european_aqi"] + 0.5)},
     ]
+
+
+def test_half_of_an_index_is_rounded_up() -> None:
+    # At 09:00 UTC the index of this pollutant is 20.5.
+    assert air_at(at("20T10:00"))["european_aqi_pm10"] == 20.5
+    point = {
+        "time": to_ns("20T10:00"),
+        "scale": "european",
+        "parameter": "pm10",
+        "concentration": air_at(at("20T10:00"))["pm10"],
+    }
+    assert list(find_wrong_air([{**point, "aqi": 21}])) == []
+    assert list(find_wrong_air([{**point, "aqi": 20}])) != []
 
 
 def reading(text: str, value: float) -> StoredPoint:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 import os
 import shutil
@@ -17,6 +17,7 @@ from .api import PASSWORD, USER_NAME, HomeAssistantApi, RefusedError
 from .entries import DEMO_DOMAIN, HUB_DOMAIN, set_up_house, set_up_hub
 from .hass import RESTART_EXIT_CODE, HomeAssistantProcess
 from .influxd import InfluxServer, InfluxServerError
+from .lifecycle import check_life_cycle, run_s3
 from .once import check_once
 from .processes import StateFolder
 from .providers import ProviderStandIns
@@ -204,8 +205,16 @@ async def _play_and_check(run: Run) -> int:
     is_right = await check_once(
         run.api, run.entry_id, run.target, run.settings, run.started_ns
     )
-    say("Stopping Home Assistant")
-    await run.home_assistant.stop()
+    folder = run.home_assistant.folder
+    async with AsyncExitStack() as stack:
+        if run.target.is_ours:
+            s3_url = await stack.enter_async_context(run_s3(folder.parent))
+            is_right &= await check_life_cycle(run.api, run.target, folder, s3_url)
+        else:
+            # It makes stores and deletes rows.
+            print("\nThe life cycle is shown only on a server of this program")
+        say("Stopping Home Assistant")
+        await run.home_assistant.stop()
     problems = run.home_assistant.problems_of(HUB_DOMAIN, DEMO_DOMAIN)
     if problems:
         print("\nWarnings and errors in the log of Home Assistant:")

@@ -71,6 +71,13 @@ async def set_up_hub(
             return entry_id
         print(f"Replacing the hub, which writes to {noted.get('url')}")
         await api.delete(f"{_ENTRIES}/{entry_id}")
+    new_id = await add_hub(api, target)
+    file.write_text(json.dumps(wanted))
+    return new_id
+
+
+async def add_hub(api: HomeAssistantApi, target: InfluxTarget) -> str:
+    """Add a hub that writes to the target; return the id of its entry."""
     result = await run_flow(
         api,
         {"handler": HUB_DOMAIN},
@@ -78,9 +85,8 @@ async def set_up_hub(
         {"user": "v1" if target.is_ours else "detect"},
         _hub_fields(target),
     )
-    file.write_text(json.dumps(wanted))
-    new_id: str = result["result"]["entry_id"]
-    return new_id
+    entry_id: str = result["result"]["entry_id"]
+    return entry_id
 
 
 def _read_note(text: str) -> dict[str, Any]:

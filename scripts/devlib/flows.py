@@ -1,7 +1,9 @@
 """Going through Home Assistant's flows, as a person at the frontend does."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 import json
+import time
 from typing import Any, Final
 
 from .api import HomeAssistantApi
@@ -11,6 +13,9 @@ ENTRY_FLOW: Final = "/api/config/config_entries/flow"
 SUBENTRY_FLOW: Final = "/api/config/config_entries/subentries/flow"
 # No flow of ours has more; one that has would turn in a circle.
 _MAX_STEP_COUNT: Final = 10
+# What is installed for a step is fetched from the internet.
+_PROGRESS_TIMEOUT_S: Final = 300.0
+_PROGRESS_POLL_S: Final = 0.5
 
 
 async def run_flow(
@@ -39,6 +44,8 @@ async def run_flow(
     domain: str = str(start["handler"])
     result: dict[str, Any] = await api.post(path, start)
     for _ in range(_MAX_STEP_COUNT):
+        if result["type"] == "progress":
+            result = await _wait_for_progress(api, f"{path}/{result['flow_id']}")
         if result["type"] == "create_entry":
             return result
         if result["type"] == "abort":
@@ -54,6 +61,18 @@ async def run_flow(
             answer = _fill_form(result["data_schema"], fields)
         result = await api.post(f"{path}/{result['flow_id']}", answer)
     raise DevelopError(f"The set-up of {domain} does not end; at {result['step_id']}")
+
+
+async def _wait_for_progress(api: HomeAssistantApi, path: str) -> dict[str, Any]:
+    """Wait while a flow does something; return what it shows then."""
+    ends_at = time.monotonic() + _PROGRESS_TIMEOUT_S
+    while True:
+        await asyncio.sleep(_PROGRESS_POLL_S)
+        result: dict[str, Any] = await api.get(path)
+        if result["type"] != "progress":
+            return result
+        if time.monotonic() > ends_at:
+            raise DevelopError(f"Step {result['step_id']} of a set-up does not end")
 
 
 def _fill_form(

@@ -205,8 +205,8 @@ def find_wrong_air(points: Iterable[StoredPoint]) -> Iterator[StoredPoint]:
         if parameter != "aqi":
             name = _POLLUTANTS.get(str(parameter), "")
             index, concentration = f"{index}_{name}", air.get(name, math.nan)
-        # The European index knows no carbon monoxide.
-        aqi = float(round(air[index])) if index in air else None
+        # The European index knows no carbon monoxide. Halves are rounded up.
+        aqi = float(math.floor(air[index] + 0.5)) if index in air else None
         is_right = (
             is_same(point.get("aqi"), aqi)
             and is_same(point.get("concentration"), concentration)

@@ -136,6 +136,15 @@ def test_days_in_the_archive_come_from_there(
     assert ends[:-1] == [one.start_ns for one in hours[1:]]
 
 
+def test_the_open_window_ends_when_its_answer_says(home: Home) -> None:
+    # Answers are written to the microsecond, and their sums are of exactly that time.
+    home.now_ns = NOW + 1_789
+
+    (row,) = home.read(NOW - 30 * MINUTE, NOW + HOUR, Detail.HOUR)[OUTSIDE]
+
+    assert row.end_ns == NOW + 1_000
+
+
 def test_an_archive_that_is_not_connected_is_told(home: Home) -> None:
     age(home, hourly_days=6, daily_days=3)
 

@@ -23,6 +23,7 @@ from .seams import blocks_of
 # Hours of all entities in a block: some 20 MB with many columns.
 _BLOCK_HOURS: Final = 5_000
 _HOURS_PER_DAY: Final = 25
+_NS_PER_US: Final = 1_000
 # Of its own job a person waits for the answer.
 _WORK_SHARE: Final = 0.7
 
@@ -65,7 +66,8 @@ class HistoryReader:
             CheckpointError: It is not known which tier holds what.
             RetentionCancelledError: The work was cancelled.
         """
-        now_ns = self._now_ns()
+        # An answer says when its last window ends, to the microsecond: then it does.
+        now_ns = self._now_ns() // _NS_PER_US * _NS_PER_US
         query.check(now_ns)
         place, detail = decode_cursor(query)
         detail = detail or query.resolve(now_ns)
