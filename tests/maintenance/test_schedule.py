@@ -1,6 +1,7 @@
 """Jobs start by themselves: when they should, and never twice."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 import datetime as dt
 from typing import Any
 from unittest.mock import patch
@@ -55,26 +56,71 @@ async def pass_time(hass: HomeAssistant, at: dt.datetime) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_a_new_hub_begins_some_minutes_after_the_start(
-    hass: HomeAssistant, hub: MockConfigEntry, started: list[str]
+@pytest.fixture
+def noon(hub: MockConfigEntry, freezer: FrozenDateTimeFactory) -> FrozenDateTimeFactory:
+    """A time that is far from any night."""
+    freezer.move_to(dt_util.now().replace(hour=12) + dt.timedelta(days=1))
+    return freezer
+
+
+async def begin(
+    hass: HomeAssistant, hub: MockConfigEntry, freezer: FrozenDateTimeFactory
 ) -> None:
-    assert started == []
+    """Plan anew, and let the first minutes pass."""
+    hass.config_entries.async_update_entry(hub, options={"activity_days": 91})
+    await hass.async_block_till_done()
+    freezer.tick(START_DELAY + dt.timedelta(seconds=1))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
 
-    await pass_time(hass, dt_util.utcnow() + START_DELAY)
 
-    assert sorted({*started}) == ["aggregate", *NIGHT]
+async def test_a_new_hub_aggregates_after_some_minutes_and_waits_for_its_first_night(
+    hass: HomeAssistant,
+    hub: MockConfigEntry,
+    started: list[str],
+    noon: FrozenDateTimeFactory,
+) -> None:
+    await begin(hass, hub, noon)
+    assert "aggregate" in started
+    assert not {*NIGHT} & {*started}
+
+    for _ in range(15):
+        noon.tick(3600)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert {*NIGHT} < {*started}
 
 
-async def test_a_night_that_was_not_missed_is_not_made_up_for(
-    hass: HomeAssistant, hub: MockConfigEntry, started: list[str]
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        pytest.param(dt.timedelta(0), set(), id="not missed"),
+        pytest.param(dt.timedelta(days=2), {*NIGHT}, id="missed"),
+    ],
+)
+async def test_a_night_that_was_missed_is_made_up_for(
+    hass: HomeAssistant,
+    hub: MockConfigEntry,
+    started: list[str],
+    noon: FrozenDateTimeFactory,
+    age: dt.timedelta,
+    expected: set[str],
 ) -> None:
     for operation in (Operation.DOWNSAMPLE_HOURLY, Operation.DOWNSAMPLE_DAILY):
-        storage_of(hub).async_note(a_record(operation))
+        record = a_record(operation)
+        storage_of(hub).async_note(
+            replace(
+                record,
+                started_at=record.started_at - age,
+                ended_at=record.ended_at - age,
+            )
+        )
 
-    await pass_time(hass, dt_util.utcnow() + START_DELAY)
+    await begin(hass, hub, noon)
 
-    assert "downsample_hourly" not in started[:1]
-    assert started.count("aggregate") >= 1
+    assert "aggregate" in started
+    assert {*NIGHT} & {*started} == expected
 
 
 async def test_each_night_each_hour_and_every_four_hours(
@@ -128,7 +174,7 @@ async def test_switched_off_nothing_starts_until_it_is_switched_on(
     await hass.async_block_till_done()
     await pass_time(hass, dt_util.utcnow() + START_DELAY)
 
-    assert {*started} >= {"aggregate", *NIGHT}
+    assert "aggregate" in started
 
 
 async def test_a_full_list_of_jobs_is_no_error(

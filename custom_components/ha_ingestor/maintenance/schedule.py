@@ -178,10 +178,10 @@ class StorageSchedule:
                 delay=self._jitter(kind),
             )
             record = self._storage.journal.records.get(operation)
-            if (
-                record is None
-                or record.outcome is Outcome.FAILED
-                or record.started_at < due_at
+            # A hub that never had a night waits for one: whoever has set it up has
+            # until then to say how long to keep what the database has already.
+            if record is not None and (
+                record.outcome is Outcome.FAILED or record.started_at < due_at
             ):
                 self._start_job(kind)
 
