@@ -46,8 +46,8 @@ class Subject:
         one: Entity or room that one day is asked of, as the view filters it.
         one_where: The same as a condition on raw rows.
         key_tag: Tag that tells the rows of one instant apart.
-        has_many_hours: The whole home's hours of a month are more than one page; the
-            months have them by the hour of the day.
+        has_many_hours: The whole home's hours of a month may be more than one page;
+            the months have them by the hour of the day.
         server: One statement that comes near on the server alone.
     """
 
@@ -106,12 +106,12 @@ SUBJECTS: Final = (
     Subject(
         view="energy_cost_hourly",
         answer=raw_answers.cost,
-        one=ViewFilter(entity_ids=(_POWER,)),
-        one_where=f"entity_id = '{_POWER}'",
-        key_tag="entity_id",
+        one=ViewFilter(),
+        one_where="",
+        key_tag="",
         has_many_hours=True,
-        server='SELECT integral("value", 1h) FROM home_assistant_events'
-        " WHERE device_class = 'power' AND {where} GROUP BY time(1h), entity_id",
+        server='SELECT spread("value") FROM home_assistant_events'
+        " WHERE entity_id = 'sensor.grid_energy' AND {where} GROUP BY time(1h)",
     ),
 )
 
@@ -151,7 +151,6 @@ class Views:
             start_date=dates[0],
             end_date=dates[1],
             period=Period.MONTH if by_month else None,
-            has_home=False,
             limit=MAX_LIMIT,
         )
         page, view_s = _timed(

@@ -101,9 +101,9 @@ def energy(client: InfluxClient, asked: Asked) -> Answer:
 
 
 def cost(client: InfluxClient, asked: Asked) -> Answer:
-    """Answer what `energy_cost_hourly` holds of entities."""
+    """Answer what `energy_cost_hourly` holds: what the home's meter has counted."""
     rows: dict[RowKey, list[dict[str, float]]] = {}
-    for aggregate in _aggregates(client, asked, _ENERGY, Resolution.HOUR):
+    for aggregate in _aggregates(client, asked, _GRID, Resolution.HOUR):
         if (kwh := aggregate.number("total_energy")) is None:
             continue
         row = _known(
@@ -111,8 +111,7 @@ def cost(client: InfluxClient, asked: Asked) -> Answer:
             cost=aggregate.number("energy_cost"),
             carbon_g=aggregate.number("energy_carbon"),
         )
-        start_ns = aggregate.window.start_ns
-        key = _key(aggregate.tags["entity_id"], start_ns, asked)
+        key = _key("", aggregate.window.start_ns, asked, has_hour=True)
         rows.setdefault(key, []).append(row)
     return {key: _sums(same, "kwh", "cost", "carbon_g") for key, same in rows.items()}
 
@@ -219,23 +218,29 @@ def _fold_rooms(
     for (area, start_ns), count in counts.items():
         spans = merge(on_spans.get((area, start_ns), []))
         on_ns = sum(end - start for start, end in spans)
-        key = _key(area, start_ns, asked, has_hour=True)
-        rows.setdefault(key, []).append(
-            {
-                "motion_count": float(count),
-                "occupancy_rate": on_ns / lengths[start_ns],
-                "sensor_count": float(len(sensors[area, start_ns])),
-            }
-        )
+        rate = on_ns / lengths[start_ns]
+        row = {
+            "motion_count": float(count),
+            "occupancy_rate": rate,
+            "sensor_count": float(len(sensors[area, start_ns])),
+        }
+        if asked.by_month:
+            local = to_datetime(start_ns).astimezone(ZONE)
+            row[f"hour_{local:%H}"] = rate
+        rows.setdefault(_key(area, start_ns, asked), []).append(row)
     return {
         key: {
+            **{name: _plain_mean(same, name) for name in _names(same)},
             "motion_count": math.fsum(row["motion_count"] for row in same),
-            "occupancy_rate": math.fsum(row["occupancy_rate"] for row in same)
-            / len(same),
             "sensor_count": max(row["sensor_count"] for row in same),
         }
         for key, same in rows.items()
     }
+
+
+def _plain_mean(rows: Sequence[dict[str, float]], name: str) -> float:
+    known = [row[name] for row in rows if name in row]
+    return math.fsum(known) / len(known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +261,7 @@ _ENERGY: Final = _Select(
     fields=("state", "value", "electricity_price", "carbon_intensity"),
     where="(device_class = 'power' OR device_class = 'energy')",
 )
+_GRID: Final = replace(_ENERGY, where="entity_id = 'sensor.grid_energy'")
 _SWITCHES: Final = _Select(fields=("state", "value"), where="domain != 'sensor'")
 _MOTION: Final = _Select(
     fields=("state",),
@@ -394,6 +400,10 @@ def _mean(rows: Sequence[dict[str, float]], name: str) -> float | None:
     if not hours:
         return None
     return math.fsum(row[name] * row["measured_hours"] for row in known) / hours
+
+
+def _names(rows: Sequence[dict[str, float]]) -> list[str]:
+    return sorted({name for row in rows for name in row})
 
 
 type Answerer = Callable[[InfluxClient, Asked], Answer]

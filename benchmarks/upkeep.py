@@ -27,6 +27,7 @@ from custom_components.ha_ingestor.retention.tiers import Ages
 from custom_components.ha_ingestor.retention.work import Work
 from custom_components.ha_ingestor.store.influx.target import ApiVersion, Target
 from custom_components.ha_ingestor.views.manager import ViewManager
+from custom_components.ha_ingestor.views.refresh import RefreshResult
 
 # What a home has loaded anyway has no part in the memory of a run.
 from homeassistant import bootstrap  # noqa: F401
@@ -83,12 +84,12 @@ class Upkeep:
         self.checkpoint.close()
         self.stores.close()
 
-    def refresh(self) -> int:
+    def refresh(self) -> RefreshResult:
         """Make what has changed of the views."""
         begun = time.monotonic()
         result = self.views.refresh(self.work)
         print(f"views: {time.monotonic() - begun:.1f} s", file=sys.stderr)
-        return result.rows_written
+        return result
 
 
 async def async_main(args: argparse.Namespace) -> dict[str, Any]:

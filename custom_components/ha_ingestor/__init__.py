@@ -112,9 +112,9 @@ async def _async_prepare_jobs(
     """Load the jobs of a former run, and note what it has missed."""
     jobs, pipeline = storage.jobs, storage.pipeline
     StorageJobs(storage).async_register()
-    mark = LateRows(storage).async_mark
-    jobs.register(JOB_BACKFILL, RecorderBackfill(hass, pipeline, mark).async_run)
-    csv = CsvBackfill(hass, pipeline, mark)
+    tiers = LateRows(storage)
+    jobs.register(JOB_BACKFILL, RecorderBackfill(hass, pipeline, tiers).async_run)
+    csv = CsvBackfill(hass, pipeline, tiers)
     jobs.register(JOB_BACKFILL_CSV, csv.async_run, on_end=csv.async_forget_upload)
     await jobs.async_load()
     await async_sweep_uploads(hass, entry.entry_id, jobs.jobs)

@@ -79,11 +79,9 @@ class StorageBinarySensor(StorageEntity, BinarySensorEntity):
 
     @property
     @override
-    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+    def extra_state_attributes(self) -> Mapping[str, Any]:
         """Return what belongs to it."""
-        if (attributes := self.entity_description.attributes) is None:
-            return None
-        return attributes(self.coordinator.data)
+        return self.entity_description.attributes(self.coordinator.data)
 
 
 class SourceBinarySensor(SourceEntity, BinarySensorEntity):

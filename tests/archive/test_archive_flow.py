@@ -1,5 +1,6 @@
 """Adding and changing the archive in the UI, against a real S3 API."""
 
+import asyncio
 from collections.abc import Generator
 import json
 import re
@@ -417,6 +418,33 @@ async def test_a_long_installation_is_shown(
         "boto3>=1.42.97,<2",
         "pyarrow>=23,<27",
     ]
+
+
+async def test_a_form_that_is_sent_twice_at_once(
+    hass: HomeAssistant, entry: MockConfigEntry, s3: S3Server, installer: MagicMock
+) -> None:
+    has_begun, is_done = threading.Event(), threading.Event()
+
+    def install(*_: Any, **__: Any) -> bool:
+        has_begun.set()
+        return is_done.wait(30)
+
+    installer.side_effect = install
+    form = await begin(hass, entry)
+    patience = "custom_components.ha_ingestor.flows.archive_flow._INSTALL_PATIENCE_S"
+    with patch(patience, 30):
+        sent = [
+            hass.async_create_task(submit(hass, form, other_input(s3.url)))
+            for _ in range(2)
+        ]
+        assert await hass.async_add_executor_job(has_begun.wait, 30)
+        is_done.set()
+        results = await asyncio.gather(*sent)
+
+    assert [result["step_id"] for result in results] == ["settings"] * 2
+    assert installer.call_count == 2  # a call for each package
+    result = await submit(hass, form, SETTINGS)
+    assert result["type"] == "create_entry"
 
 
 async def test_a_failed_installation_is_tried_again(

@@ -125,6 +125,31 @@ async def test_hours_of_raw_rows(hass: HomeAssistant, hub: MockConfigEntry) -> N
 
 
 @pytest.mark.usefixtures("zone")
+async def test_rows_of_another_unit_have_it_beside_them(
+    hass: HomeAssistant, hub: MockConfigEntry
+) -> None:
+    """An entity whose unit was changed, and one that had none before."""
+    bare = {name: text for name, text in POWER.items() if name != "unit"}
+    await put(
+        hass,
+        hub,
+        change(START + HOUR, 1, bare),
+        change(START + 2 * HOUR, 2, POWER | {"unit": "kW"}),
+        change(START + 3 * HOUR, 3000),
+    )
+
+    answer = await get(hass, resolution="raw")
+
+    history = answer["entities"]["sensor.power"]
+    assert history["unit"] == "W"
+    assert [(row["value"], row.get("unit", "as above")) for row in history["rows"]] == [
+        (1.0, None),
+        (2.0, "kW"),
+        (3000.0, "as above"),
+    ]
+
+
+@pytest.mark.usefixtures("zone")
 async def test_every_change_and_what_is_left_of_older_ones(
     hass: HomeAssistant, hub: MockConfigEntry
 ) -> None:

@@ -261,6 +261,30 @@ def test_a_counter_that_was_not_there_for_weeks(
     assert one.values["energy"] == other.values["energy"] == 15.0
 
 
+@pytest.mark.parametrize(
+    ("gaps", "energy"),
+    [pytest.param(49, 15.0, id="looked-behind"), pytest.param(50, 0.0, id="too-many")],
+)
+def test_it_is_looked_behind_so_many_gaps_only(
+    influxdb: InfluxServer, tmp_path: Path, gaps: int, energy: float
+) -> None:
+    """A device that comes and goes all day costs a question each time."""
+    meter = "sensor.energy"
+    rows = [
+        row(START, 10.0, tags_of(meter)),
+        *(
+            row(START + HOUR + gap * MINUTE, "unavailable", tags_of(meter))
+            for gap in range(gaps)
+        ),
+        row(START + 2 * DAY, 25.0, tags_of(meter)),
+    ]
+    with Home(influxdb, tmp_path, {meter: rows}, zone=UTC, now_ns=NOW) as home:
+        (one,) = home.read(START + 2 * DAY, START + 2 * DAY + HOUR, Detail.HOUR)[meter]
+
+    assert one.values.get("energy") == energy
+    assert one.values["last"] == 25.0
+
+
 def test_cancelled_work_ends(home: Home) -> None:
     work = Work(share=1)
     work.cancel()
@@ -272,6 +296,16 @@ def test_cancelled_work_ends(home: Home) -> None:
 def test_nobody_waits_longer_than_a_person_does() -> None:
     with pytest.raises(StoreTimeoutError):
         Run(Work(share=1)).pause(100.0)
+
+
+def test_a_wait_for_a_server_ends_when_the_question_is_cancelled() -> None:
+    work = Work(share=1)
+    run = Run(work)
+    run.pause(0.0)
+    work.cancel()
+
+    with pytest.raises(RetentionCancelledError):
+        run.pause(30.0)
 
 
 @pytest.mark.parametrize(

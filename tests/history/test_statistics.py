@@ -22,7 +22,9 @@ from custom_components.ha_ingestor.models import Point
 from custom_components.ha_ingestor.retention.tiers import Tier
 from custom_components.ha_ingestor.retention.transfer import write_points
 from homeassistant.components.recorder import Recorder, get_instance
+from homeassistant.components.recorder.models import StatisticMeanType
 from homeassistant.components.recorder.statistics import (
+    async_add_external_statistics,
     list_statistic_ids,
     statistics_during_period,
 )
@@ -31,6 +33,8 @@ from homeassistant.util import dt as dt_util
 
 COST = "ha_ingestor:test_energy_cost"
 CARBON = "ha_ingestor:test_energy_carbon"
+# The younger of two hubs named alike, by the end of its entry's id.
+OTHER = "ha_ingestor:test_otherhub"
 VIEW = "energy_cost_hourly"
 HOUR = dt.timedelta(hours=1)
 
@@ -217,6 +221,102 @@ async def test_hours_that_the_view_has_lost_stay_in_the_sum(
 
     assert count == 0
     assert await read(hass, COST) == before
+
+
+async def test_two_hubs_of_one_name_have_statistics_of_their_own(
+    recorder_mock: Recorder, hass: HomeAssistant, hub: MockConfigEntry
+) -> None:
+    other = MockConfigEntry(
+        domain=DOMAIN, title="TEST", data=hub.data, entry_id="01OTHERHUB"
+    )
+    other.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(other.entry_id)
+    await put(hass, hub, home(range(1, 3)))
+
+    for entry in (hub, other):
+        await EnergyStatistics(entry.runtime_data.storage).async_update()
+
+    mine, theirs = await read(hass, COST), await read(hass, f"{OTHER}_energy_cost")
+    # Both read one view here; each writes under its own id.
+    assert mine == theirs == expected(home(range(1, 3)), "cost")
+    await hass.config_entries.async_remove(other.entry_id)
+
+
+async def test_a_view_without_rows_brings_nothing(
+    recorder_mock: Recorder, hass: HomeAssistant, hub: MockConfigEntry
+) -> None:
+    tiers = hub.runtime_data.storage.tiers
+    await hass.async_add_executor_job(tiers.ensure)
+
+    assert await EnergyStatistics(hub.runtime_data.storage).async_update() == 0
+    assert await read(hass, COST) == {}
+
+
+async def add(hass: HomeAssistant, statistic_id: str, *hours: dict[str, Any]) -> None:
+    """Write hours of a statistic past the integration."""
+    async_add_external_statistics(
+        hass,
+        {
+            "mean_type": StatisticMeanType.NONE,
+            "has_sum": True,
+            "name": "Test energy cost",
+            "source": DOMAIN,
+            "statistic_id": statistic_id,
+            "unit_class": None,
+            "unit_of_measurement": hass.config.currency,
+        },
+        hours,
+    )
+    await async_wait_recording_done(hass)
+
+
+@pytest.mark.parametrize("days", [4, 100])
+async def test_hours_of_a_clock_that_was_ahead_do_not_count_twice(
+    recorder_mock: Recorder, hass: HomeAssistant, hub: MockConfigEntry, days: int
+) -> None:
+    ahead = this_hour() + days * 24 * HOUR
+    await add(hass, COST, {"start": ahead, "state": 2.0, "sum": 30.0})
+    bringer = EnergyStatistics(hub.runtime_data.storage)
+    rows = home(range(1, 5))
+    await put(hass, hub, rows)
+
+    await bringer.async_update()
+    found = await read(hass, COST)
+    again = await bringer.async_update()
+
+    assert found.pop(ahead.timestamp()) == (2.0, 30.0)
+    assert found == {
+        start: (state, pytest.approx(28.0 + total.expected))
+        for start, (state, total) in expected(rows, "cost").items()
+    }
+    assert again == 0
+
+
+async def test_hours_that_have_no_sum_get_one(
+    recorder_mock: Recorder, hass: HomeAssistant, hub: MockConfigEntry
+) -> None:
+    await add(hass, COST, {"start": this_hour() - 3 * HOUR, "state": 2.0})
+    rows = home(range(1, 5))
+    await put(hass, hub, rows)
+
+    await EnergyStatistics(hub.runtime_data.storage).async_update()
+
+    assert await read(hass, COST) == expected(rows, "cost")
+
+
+async def test_what_is_no_number_is_passed_over(
+    recorder_mock: Recorder, hass: HomeAssistant, hub: MockConfigEntry
+) -> None:
+    """Somebody else has written text to a measurement of that name."""
+    rows: dict[dt.datetime, dict[str, Any]] = {
+        this_hour() - HOUR: {"cost": "free", "carbon_g": 5.0}
+    }
+    await put(hass, hub, rows)
+
+    await EnergyStatistics(hub.runtime_data.storage).async_update()
+
+    assert await read(hass, COST) == {}
+    assert list((await read(hass, CARBON)).values()) == [(0.005, 0.005)]
 
 
 async def test_without_prices_there_is_no_cost(

@@ -1,5 +1,6 @@
 """The actions: what they start, what they say, and to whom."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,14 @@ from custom_components.ha_ingestor.const import DOMAIN
 from custom_components.ha_ingestor.maintenance.record import Operation, Outcome
 from devlib.influxd import InfluxServer
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import ServiceValidationError, Unauthorized
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+)
 from homeassistant.helpers import issue_registry as ir
+from tests.conftest import entry_data
+from tests.flows.kit import V2_DATA
 from tests.maintenance.storage_kit import (
     RECENT,
     call,
@@ -20,8 +27,15 @@ from tests.maintenance.storage_kit import (
     run,
     storage_of,
 )
+from tests.stand_ins.influxdb_v2 import ADMIN_TOKEN, InfluxDb2StandIn
 
 EVENTS = "home_assistant_events"
+V2_ENTRY = V2_DATA | {
+    "host": "127.0.0.1",
+    "path": "",
+    "ssl": False,
+    "store": "home",
+}
 DAY_ROWS = 2 * 24  # two entities, an event an hour
 
 
@@ -202,6 +216,64 @@ async def test_switched_off_it_deletes_nothing(
     hass.config_entries.async_update_entry(hub, options={})
     await hass.async_block_till_done()
     assert (await run(hass, hub, "run_maintenance"))["status"] == "finished"
+
+
+async def test_a_dry_run_without_the_stores_says_what_is_missing(
+    hass: HomeAssistant,
+) -> None:
+    """Only 1.x says of a missing store that nothing is in it."""
+    with InfluxDb2StandIn(buckets=["home"]) as server:
+        entry = MockConfigEntry(
+            domain=DOMAIN, data=V2_ENTRY | {"port": server.port, "token": ADMIN_TOKEN}
+        )
+        entry.add_to_hass(hass)
+        assert await hass.config_entries.async_setup(entry.entry_id)
+
+        with pytest.raises(HomeAssistantError) as error:
+            await call(hass, "run_maintenance", dry_run=True)
+
+        assert error.value.translation_key == "storage_stores_missing"
+        assert set(server.buckets) == {"home"}
+        await hass.config_entries.async_remove(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("action", "data"),
+    [("run_maintenance", {"dry_run": True}), ("retention_history", {})],
+)
+async def test_a_server_that_is_away_is_told(
+    hass: HomeAssistant,
+    influxd_binary: Path,
+    tmp_path: Path,
+    action: str,
+    data: dict[str, Any],
+) -> None:
+    with InfluxServer(influxd_binary, tmp_path / "influxd") as server:
+        server.query('CREATE DATABASE "test"')
+        entry = MockConfigEntry(domain=DOMAIN, data=entry_data(server))
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+
+    with pytest.raises(HomeAssistantError) as error:
+        await call(hass, action, **data)
+
+    assert error.value.translation_key == "storage_cannot_be_read"
+    assert "refused" in str(error.value.translation_placeholders)
+    await hass.config_entries.async_remove(entry.entry_id)
+
+
+async def test_too_many_runs_are_told(
+    hass: HomeAssistant, hub: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = "custom_components.ha_ingestor.jobs.registry.MAX_OPEN_JOBS"
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, 0)
+        with pytest.raises(ServiceValidationError) as error:
+            await call(hass, "downsample_daily")
+
+    assert error.value.translation_key == "too_many_jobs"
+    assert hub.runtime_data.jobs.jobs == []
+    assert (await run(hass, hub, "downsample_daily"))["status"] == "finished"
 
 
 async def test_a_run_is_cancelled_and_the_next_one_finishes(

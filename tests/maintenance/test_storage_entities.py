@@ -1,9 +1,10 @@
 """The device "Storage": what a person sees of the tiers."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 import datetime as dt
-from typing import Any
+from typing import Any, override
 from unittest.mock import PropertyMock, patch
 
 import pytest
@@ -14,13 +15,21 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.ha_ingestor.const import DOMAIN
+from custom_components.ha_ingestor.errors import StoreUnavailableError
 from custom_components.ha_ingestor.maintenance.archive import ArchiveFigures
 from custom_components.ha_ingestor.maintenance.figures import (
     StorageFigures,
     TierFigures,
+    read_figures,
 )
 from custom_components.ha_ingestor.maintenance.record import Operation, Outcome
-from custom_components.ha_ingestor.retention.tiers import Tier
+from custom_components.ha_ingestor.models import Point
+from custom_components.ha_ingestor.retention.stores import TierStores
+from custom_components.ha_ingestor.retention.tiers import STORED_TIERS, Tier
+from custom_components.ha_ingestor.retention.transfer import write_points
+from custom_components.ha_ingestor.retention.windows import NS_PER_DAY
+from custom_components.ha_ingestor.retention.work import Work
+from custom_components.ha_ingestor.store.influx.target import ApiVersion, Target
 from devlib.influxd import InfluxServer
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -33,6 +42,10 @@ from tests.maintenance.storage_kit import (
     run,
     storage_of,
 )
+from tests.retention.server_kit import DAY, HOUR, day_of_events
+from tests.stand_ins.influxdb_v2 import ADMIN_TOKEN as V2_TOKEN, InfluxDb2StandIn
+from tests.stand_ins.influxdb_v3 import ADMIN_TOKEN as V3_TOKEN, InfluxDb3StandIn
+from tests.stand_ins.server import Reply, Request
 
 QUIET = {
     "aggregate_last_run",
@@ -201,6 +214,146 @@ async def test_what_is_saved_follows_from_what_is_gone(
     freed = after.all_raw_bytes - after.tiers[Tier.RAW].size_bytes
     # Four days, of two entities with 24 events of two values each.
     assert freed == pytest.approx(4 * 2 * 24 * 2 * after.raw_bytes_per_value, abs=1)
+
+
+def a_target(version: ApiVersion, port: int) -> Target:
+    """A hub's target on a stand-in."""
+    return Target(
+        api_version=version,
+        host="127.0.0.1",
+        port=port,
+        token=V2_TOKEN if version is ApiVersion.V2 else V3_TOKEN,
+        organization="home",
+        store="home",
+    )
+
+
+def read(stores: TierStores) -> StorageFigures:
+    """Read the figures as the storage thread does."""
+    return read_figures(stores, zone=dt.UTC, now=dt_util.utcnow(), work=Work(share=1))
+
+
+def fill(stores: TierStores) -> None:
+    """Put a day's events into raw, and more than them into what was made of raw."""
+    hours = [
+        Point(
+            measurement="hourly_aggregates",
+            tags={"entity_id": "sensor.a"},
+            fields={"row_count": 4.0, "avg_value": 1.0},
+            time_ns=DAY + hour * HOUR,
+        )
+        for hour in range(24)
+    ]
+    day = replace(
+        hours[0],
+        measurement="daily_aggregates",
+        fields={"row_count": 96.0, "avg_value": 1.0},
+    )
+    # The day before is gone from both: 50 rows of two values.
+    before = replace(
+        day,
+        fields={"row_count": 50.0, "avg_value": 1.0},
+        time_ns=DAY - NS_PER_DAY,
+    )
+    for tier, points in (
+        (Tier.RAW, day_of_events(["sensor.a"], per_hour=4)),
+        (Tier.HOURLY, hours),
+        (Tier.DAILY, [before, day]),
+    ):
+        write_points(stores.client(tier), points)
+
+
+@pytest.mark.parametrize("version", [ApiVersion.V2, ApiVersion.V3])
+def test_sizes_are_estimated_where_the_server_tells_none(version: ApiVersion) -> None:
+    """Contract from source, not verified on a server."""
+    names = ("home", "home_hourly", "home_daily")
+    server: InfluxDb2StandIn | InfluxDb3StandIn = (
+        InfluxDb2StandIn(buckets=names)
+        if version is ApiVersion.V2
+        else InfluxDb3StandIn(databases=names)
+    )
+    with server, closing(TierStores(a_target(version, server.port))) as stores:
+        fill(stores)
+        figures = read(stores)
+
+    assert not any("STATS" in request.body.decode() for request in server.requests)
+    raw, hourly, daily = (figures.tiers[tier] for tier in STORED_TIERS)
+    assert all(one.is_estimated for one in (raw, hourly, daily))
+    assert (raw.row_count, raw.value_count) == (96, 192)
+    assert (hourly.row_count, daily.row_count) == (24, 2)
+    assert (raw.size_bytes, hourly.size_bytes) == (round(192 * 4.5), 48 * 5)
+    assert daily.oldest_at == dt.datetime(2026, 2, 28, tzinfo=dt.UTC)
+    assert hourly.newest_at == dt.datetime(2026, 3, 1, 23, tzinfo=dt.UTC)
+    assert figures.all_raw_bytes == raw.size_bytes + 50 * 2 * 4.5
+
+
+class LimitedInfluxDb3(InfluxDb3StandIn):
+    """A Core that has not compacted the files of raw."""
+
+    @override
+    def answer(self, request: Request) -> Reply:
+        if request.path == "/query":
+            form = request.form
+            if form["db"] == "home" and "count(*)" in form["q"]:
+                words = "Query would exceed file limit of 432 parquet files"
+                return Reply.json({"results": [{"error": words}]})
+        return super().answer(request)
+
+
+class EmptiedInfluxDb3(InfluxDb3StandIn):
+    """A table stays where its last row has gone by the server's retention."""
+
+    @override
+    def answer(self, request: Request) -> Reply:
+        if request.path == "/query":
+            form = request.form
+            if form["db"] == "home_daily" and form["q"] == "SHOW MEASUREMENTS":
+                series = {"columns": ["name"], "values": [["daily_aggregates"]]}
+                return Reply.json({"results": [{"series": [series]}]})
+        return super().answer(request)
+
+
+def test_a_tier_that_cannot_be_counted_costs_no_other() -> None:
+    """Contract from source, not verified on a server."""
+    with (
+        LimitedInfluxDb3(databases=("home", "home_hourly", "home_daily")) as server,
+        closing(TierStores(a_target(ApiVersion.V3, server.port))) as stores,
+    ):
+        fill(stores)
+        figures = read(stores)
+
+    assert set(figures.tiers) == {Tier.HOURLY, Tier.DAILY}
+    assert figures.tiers[Tier.HOURLY].row_count == 24
+    # Without raw nobody knows what has been saved.
+    assert figures.saved_percent is None
+
+
+def test_an_emptied_table_has_no_times() -> None:
+    """Contract from source, not verified on a server."""
+    with (
+        EmptiedInfluxDb3(databases=("home", "home_hourly", "home_daily")) as server,
+        closing(TierStores(a_target(ApiVersion.V3, server.port))) as stores,
+    ):
+        fill(stores)
+        server.databases["home_daily"].rows.clear()
+        figures = read(stores)
+
+    daily = figures.tiers[Tier.DAILY]
+    assert (daily.row_count, daily.oldest_at, daily.newest_at) == (0, None, None)
+    # All that the hours were made of is still there.
+    assert figures.all_raw_bytes == figures.tiers[Tier.RAW].size_bytes
+
+
+@pytest.mark.parametrize("version", [ApiVersion.V1, ApiVersion.V2, ApiVersion.V3])
+def test_a_server_that_is_away_has_no_figures(version: ApiVersion) -> None:
+    """And is not taken for one that holds nothing."""
+    with InfluxDb2StandIn() as server:
+        port = server.port
+    with (
+        closing(TierStores(a_target(version, port))) as stores,
+        pytest.raises(StoreUnavailableError),
+    ):
+        read(stores)
 
 
 def test_a_home_without_history_has_saved_nothing() -> None:

@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 import sqlite3
 import threading
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -14,6 +15,7 @@ from custom_components.ha_ingestor.errors import RetentionCancelledError
 from custom_components.ha_ingestor.maintenance.journal import to_stored
 from custom_components.ha_ingestor.maintenance.record import Operation
 from custom_components.ha_ingestor.maintenance.storage import checkpoint_path
+from custom_components.ha_ingestor.maintenance.thread import start_on_thread
 from custom_components.ha_ingestor.retention.maintenance import Maintenance
 from custom_components.ha_ingestor.retention.work import Work
 from devlib.influxd import InfluxServer
@@ -159,7 +161,7 @@ async def test_a_run_goes_on_after_a_restart_in_the_middle(
     has_begun = threading.Event()
     whole = Maintenance.downsample_hourly
 
-    def half(self: Maintenance, *, is_dry_run: bool = False) -> Any:
+    def half(self: Maintenance, **_: bool) -> Any:
         self.aggregate()
         has_begun.set()
         while True:
@@ -187,7 +189,7 @@ async def test_other_ages_let_a_run_begin_anew(
     has_begun = threading.Event()
     whole = Maintenance.downsample_hourly
 
-    def first(self: Maintenance, *, is_dry_run: bool = False) -> Any:
+    def first(self: Maintenance, **_: bool) -> Any:
         if has_begun.is_set():
             return whole(self)
         has_begun.set()
@@ -274,3 +276,53 @@ async def test_a_cancelled_run_ends(hass: HomeAssistant, hub: MockConfigEntry) -
         await task
 
     assert ended.is_set()
+
+
+def thread_named(name: str) -> threading.Thread:
+    """A thread that runs."""
+    (thread,) = [one for one in threading.enumerate() if one.name == name]
+    return thread
+
+
+async def test_a_result_nobody_waits_for_any_more_is_dropped(
+    hass: HomeAssistant,
+) -> None:
+    release = threading.Event()
+    reported: list[dict[str, Any]] = []
+    hass.loop.set_exception_handler(lambda _, context: reported.append(context))
+
+    async def wait_for(future: asyncio.Future[bool]) -> None:
+        await future
+
+    future = start_on_thread(hass, lambda: release.wait(60), name="dropped run")
+    thread = thread_named("dropped run")
+    task = hass.async_create_task(wait_for(future))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    release.set()
+    # What it tells the loop comes before the end of this wait.
+    await hass.async_add_executor_job(thread.join, 60)
+    await asyncio.sleep(0)
+
+    assert future.cancelled()
+    assert not thread.is_alive()
+    assert reported == []
+
+
+def test_a_run_may_outlive_the_event_loop() -> None:
+    """At the end of the process, nobody is there to be told."""
+    release = threading.Event()
+    loop = asyncio.new_event_loop()
+    without_hass = cast("HomeAssistant", SimpleNamespace(loop=loop))
+    future = start_on_thread(without_hass, lambda: release.wait(60), name="late run")
+    thread = thread_named("late run")
+
+    loop.close()
+    release.set()
+    # An error on it would be a warning, and so fail here.
+    thread.join(60)
+
+    assert not thread.is_alive()
+    assert not future.done()

@@ -112,6 +112,19 @@ def test_years_of_windows_are_one_span(checkpoint: Checkpoint) -> None:
     assert sum(s.value_count for s in checkpoint.segments(RAW, day())) == 240
 
 
+def test_where_the_rows_begin(checkpoint: Checkpoint) -> None:
+    assert checkpoint.first_segment_ns(RAW) is None
+    # Of a window without rows nothing is there.
+    verify_day(checkpoint, DAY, count=0)
+    assert checkpoint.first_segment_ns(RAW) is None
+
+    verify_day(checkpoint, DAY + 3 * NS_PER_DAY)
+    verify_day(checkpoint, DAY + 2 * NS_PER_DAY)
+
+    assert checkpoint.first_segment_ns(RAW) == DAY + 2 * NS_PER_DAY
+    assert checkpoint.first_segment_ns(HOURLY) is None
+
+
 def test_a_window_twice_counts_once(checkpoint: Checkpoint) -> None:
     verify_day(checkpoint)
     verify_day(checkpoint, count=11)

@@ -433,6 +433,23 @@ def test_activity_goes_by_its_own_age(home: Home) -> None:
     assert result.values_deleted == 3 * PER_DAY + 2
 
 
+def test_activity_waits_for_an_archive_that_wants_it(home: Home) -> None:
+    archive = Ledger(tier=Tier.RAW, measurement="archive_home_assistant_activity")
+    wanted = Ledger(tier=Tier.RAW, measurement="home_assistant_activity")
+    home.guards = lambda ledger: (archive,) if ledger == wanted else ()
+    home.activity_age = dt.timedelta(days=3)
+    home.add()
+    home.verify()
+    home.verify(0, 1, archive)
+    put(home.server, activity())
+
+    result = home.expiry().raw()
+
+    assert home.days("home_assistant_activity") == {1, 2, 3, 4, 5}
+    (line,) = result.kept
+    assert line.endswith("02 stays: it is not in the archive yet")
+
+
 def test_activity_stays_while_hours_are_aggregated_with_it(home: Home) -> None:
     home.activity_age = TWO_DAYS
     home.add()
@@ -636,7 +653,7 @@ def test_a_recount_tells_what_is_missing_and_leaves_it(home: Home) -> None:
 
     assert expiry.recount() == []
 
-    (problem,) = expiry.problems
+    (problem,) = expiry.missing.values()
     assert problem == (
         "home_assistant_events of 2026-03-05 (raw) has 184 values, but 192 were"
         " verified: something else has deleted rows"

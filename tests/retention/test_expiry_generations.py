@@ -268,7 +268,7 @@ def test_3_cannot_look_through_all_of_its_files(
     def refuse(*_: object) -> int:
         raise StoreQueryError("Query would exceed file limit of 432 parquet files")
 
-    monkeypatch.setattr(managed, "oldest_time", refuse)
+    monkeypatch.setattr(managed, "oldest_row", refuse)
     # Nothing is known: nothing goes.
     note = expiry_of(stores, checkpoint).raw().storage_note
     assert note is not None

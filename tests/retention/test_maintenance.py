@@ -16,13 +16,19 @@ from custom_components.ha_ingestor.retention.checkpoint import Checkpoint
 from custom_components.ha_ingestor.retention.downsample import DownsampleResult
 from custom_components.ha_ingestor.retention.expiry import ExpiryResult
 from custom_components.ha_ingestor.retention.ledger import Ledger
-from custom_components.ha_ingestor.retention.maintenance import Maintenance
+from custom_components.ha_ingestor.retention.maintenance import (
+    Maintenance,
+    MaintenanceReport,
+)
+from custom_components.ha_ingestor.retention.missing import LedgerDay
 from custom_components.ha_ingestor.retention.stores import TierStores
 from custom_components.ha_ingestor.retention.tiers import Tier
 from custom_components.ha_ingestor.retention.windows import Resolution
 from custom_components.ha_ingestor.retention.work import Work
 from custom_components.ha_ingestor.store.influx.target import ApiVersion, Target
+from custom_components.ha_ingestor.views.refresh import RefreshResult
 from tests.retention.kit import DAY, MINUTE
+from tests.retention.server_kit import RAW
 
 NOW = 20_000 * DAY
 
@@ -54,6 +60,7 @@ class Steps:
         self.settled_ns = NOW
         self.expiry_now: Callable[[], int] = lambda: 0
         self.problems: list[str] = []
+        self.missing: dict[LedgerDay, str] = {}
 
     def report(self, progress: float, doing: str) -> None:
         self.progress.append((progress, doing))
@@ -63,13 +70,13 @@ class Steps:
         if name == self.failing:
             raise StoreUnavailableError("gone")
 
-    def refresh(self) -> int:
+    def refresh(self) -> RefreshResult:
         self.call("refresh")
-        return 7
+        return RefreshResult(rows_written=7, problems=("a view",))
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:  # noqa: C901 - small ones
     steps = Steps()
 
     class FakeDownsampler:
@@ -95,6 +102,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     class FakeExpiry:
         def __init__(self, *_: object, now_ns: Callable[[], int], **__: object) -> None:
             self.problems = steps.problems
+            self.missing: dict[LedgerDay, str] = {}
             steps.expiry_now = now_ns
 
         def resume(self) -> int:
@@ -104,7 +112,17 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
         def recount(self, tier: Tier) -> list[object]:
             steps.call(f"recount {tier}")
+            self.missing |= steps.missing
             return []
+
+        def accept_missing(self, tier: Tier) -> None:
+            steps.call(f"accept {tier}")
+            self.accepted += 3
+
+        def forget_run(self) -> None:
+            self.problems.clear()
+            self.missing.clear()
+            self.accepted = 0
 
         def raw(self, *, is_dry_run: bool = False) -> ExpiryResult:
             steps.call("count raw" if is_dry_run else "raw")
@@ -204,7 +222,55 @@ def test_what_is_told(steps: Steps) -> None:
     assert report.downsampled == (result(3, "hour"), result(1, "day"))
     assert [one.days for one in report.expired] == [2, 4]
     assert report.refreshed == 7
-    assert report.problems == ("slow", "hour", "day", "a day")
+    assert report.problems == ("slow", "hour", "day", "a view", "a day")
+
+
+def test_days_with_missing_rows_are_told(steps: Steps) -> None:
+    steps.missing[RAW, DAY] = "a day has 1 value, not 2"
+
+    report = make(steps).downsample_hourly()
+
+    assert report.missing == ("home_assistant_events of 1970-01-02 (raw)",)
+    assert report.problems == (
+        "slow",
+        "a day has 1 value, not 2",
+        "hour",
+        "a view",
+        "a day",
+    )
+    assert report.accepted == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        pytest.param(
+            Maintenance.downsample_hourly,
+            ["resume", "recount raw", "hours", "refresh", "accept raw", "raw"],
+            id="hourly",
+        ),
+        pytest.param(
+            Maintenance.downsample_daily,
+            ["resume", "recount hourly", "days", "refresh", "accept hourly", "hourly"],
+            id="daily",
+        ),
+        pytest.param(
+            Maintenance.run_all,
+            [
+                *("resume", "recount raw", "hours", "recount hourly", "days"),
+                *("refresh", "accept raw", "accept hourly", "raw", "hourly"),
+            ],
+            id="all",
+        ),
+    ],
+)
+def test_missing_rows_are_accepted_before_anything_goes(
+    steps: Steps, run: Callable[..., MaintenanceReport], expected: list[str]
+) -> None:
+    report = run(make(steps), has_accepted=True)
+
+    assert steps.calls == expected
+    assert report.accepted == 3 * sum("accept" in call for call in expected)
 
 
 def test_a_run_does_not_tell_of_the_one_before(steps: Steps) -> None:
@@ -257,9 +323,9 @@ def test_a_step_that_fails_ends_the_run(steps: Steps, failing: str) -> None:
 
 
 def test_a_run_that_is_cancelled_begins_no_other_step(steps: Steps) -> None:
-    def cancel() -> int:
+    def cancel() -> RefreshResult:
         steps.work.cancel()
-        return 0
+        return RefreshResult()
 
     made = make(steps, refresh_views=cancel)
 

@@ -15,6 +15,7 @@ from custom_components.ha_ingestor.retention.tiers import Override, Tier
 from custom_components.ha_ingestor.retention.windows import NS_PER_DAY
 from custom_components.ha_ingestor.retention.work import Work
 from custom_components.ha_ingestor.views.manager import ViewManager
+from custom_components.ha_ingestor.views.refresh import RefreshResult
 from devlib.influxd import InfluxServer
 from tests.retention.ledger_kit import misplaced, read_places
 from tests.retention.life_kit import (
@@ -198,12 +199,12 @@ def test_a_view_that_is_not_ready_keeps_the_rows(
     def of_raw(ledger: Ledger) -> tuple[Ledger, ...]:
         return (view,) if ledger == RAW else ()
 
-    def refresh() -> int:
+    def refresh() -> RefreshResult:
         for start_ns in range(DAY, DAY + DAYS * NS_PER_DAY, HOUR):
             checkpoint.add_verified(
                 view, (start_ns, start_ns + HOUR), counts={}, mark=1_000
             )
-        return 1
+        return RefreshResult(rows_written=1)
 
     made = make_maintenance(stores, checkpoint, feeds=of_raw, guards=of_raw)
     report = made.downsample_hourly()
@@ -239,7 +240,7 @@ def test_the_views_of_a_hub_keep_nothing_for_ever(
         work=work,
         feeds=views.feeds,
         guards=views.guards,
-        refresh_views=lambda: views.refresh(work).rows_written,
+        refresh_views=lambda: views.refresh(work),
     )
 
     report = made.run_all()

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from custom_components.ha_ingestor.errors import (
+    ArchiveBucketMissingError,
     ArchiveFormatError,
     ArchiveMismatchError,
     ArchiveNewerError,
     ArchiveUnavailableError,
 )
+from custom_components.ha_ingestor.retention import parquet
 from custom_components.ha_ingestor.retention.digest import digest_of
 from custom_components.ha_ingestor.retention.files import checksums_of
 from custom_components.ha_ingestor.retention.manifest import (
@@ -30,6 +32,7 @@ from tests.retention.archive_kit import (
     day_points,
     encode,
     only,
+    s3_error,
     turn_bit,
     turn_bit_of_upload,
 )
@@ -169,6 +172,49 @@ def test_it_is_made_again_from_the_files(
         "",
         sums.sha256,
     )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"PAR1", id="short"),
+        pytest.param(b"PAR1\xff\xff\xff\x7fPAR1", id="longer-footer-than-file"),
+        pytest.param(None, id="without-labels"),
+    ],
+)
+def test_files_of_others_are_passed_over(
+    bucket: S3Bucket, data: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They lie where those of a day would; they are not touched either."""
+    stored_day(bucket)
+    key = KEYS.day(ENTRY.start_at.date())
+    content = encode(day_points(), labels={}) if data is None else data
+    put(bucket, key, content)
+
+    assert list(ManifestStore(bucket, KEYS).load(2025).entries) == [DAY_KEY]
+    assert f"{key} is none of the archive" in caplog.text
+    assert get(bucket, key) == content
+
+
+def test_a_file_of_a_newer_version_is_not_left_out(
+    bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest without it would have its rows archived over it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet, "FORMAT", 2)
+        stored_day(bucket)
+
+    with pytest.raises(ArchiveNewerError):
+        ManifestStore(bucket, KEYS).record(2025, ENTRY)
+
+
+def test_a_bucket_that_is_missing_is_no_empty_archive(
+    far_bucket: S3Bucket, proxy: FaultProxy
+) -> None:
+    proxy.fault = only("GET", s3_error(404, "NoSuchBucket"), key="_manifest")
+
+    with pytest.raises(ArchiveBucketMissingError):
+        ManifestStore(far_bucket, KEYS).load(2025)
 
 
 def test_the_first_record_writes_a_manifest(bucket: S3Bucket) -> None:

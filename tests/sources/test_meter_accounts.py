@@ -1,5 +1,6 @@
 """Meters in the cloud: their packages are installed first, their sessions renewed."""
 
+import asyncio
 from collections.abc import Generator
 from pathlib import Path
 import threading
@@ -141,6 +142,38 @@ async def test_a_long_installation_is_shown(
 
     assert result["step_id"] == "settings"
     assert result["description_placeholders"]["answer"] == "3000 W"
+
+
+async def test_a_form_that_is_sent_twice_at_once(
+    hass: HomeAssistant,
+    hub: MockConfigEntry,
+    provider: ProviderServer,
+    installer: MagicMock,
+) -> None:
+    provider.answers = emporia_answers()
+    installer.return_value = False
+    shown = await enter(hass, hub, "emporia")
+    attempts = installer.call_count
+    has_begun, is_done = threading.Event(), threading.Event()
+
+    def install(*_: Any, **__: Any) -> bool:
+        has_begun.set()
+        return is_done.wait(30)
+
+    installer.side_effect = install
+    configure = hass.config_entries.subentries.async_configure
+    patience = "custom_components.ha_ingestor.flows.source_flow._INSTALL_PATIENCE_S"
+    with patch(patience, 30):
+        sent = [
+            hass.async_create_task(configure(shown["flow_id"], ACCOUNT))
+            for _ in range(2)
+        ]
+        assert await hass.async_add_executor_job(has_begun.wait, 30)
+        is_done.set()
+        results = await asyncio.gather(*sent)
+
+    assert [result["step_id"] for result in results] == ["settings"] * 2
+    assert installer.call_count == attempts + 1
 
 
 async def test_a_failed_installation_is_tried_again(

@@ -14,6 +14,7 @@ _FROM: Final = re.compile(
 _TERM: Final = re.compile(r'(?:time (>=|<) (-?\d+))|(?:"([^"]+)" = \$(\w+))')
 _UNLIKE: Final = re.compile(r'"([^"]+)" != \$(\w+)')
 _GROUP: Final = re.compile(r' GROUP BY (\*|"[^"]+"(?:, "[^"]+")*)')
+_LIMIT: Final = re.compile(r" ORDER BY time ASC LIMIT (\d+)$")
 _BY_DAY: Final = " GROUP BY time(1d) "
 _DAY_NS: Final = 86_400_000_000_000
 _SHOW_TAGS: Final = re.compile(r'^SHOW TAG KEYS FROM "([^"]+)"$')
@@ -84,7 +85,7 @@ class Points:
         self.rows.append(point)
 
     def query(self, statement: str, params: str | None) -> list[dict[str, Any]]:
-        """Run a SELECT of columns, `*` or `count(*)`, a SHOW or a DELETE.
+        """Run a SELECT of columns, a sum, `*` or `count(*)`, a SHOW or a DELETE.
 
         Gives the series of the answer.
         """
@@ -110,13 +111,24 @@ class Points:
             return []
         if not columns:
             return _grouped(rows, match["selection"], match["where"])
+        if match["selection"].startswith("sum("):
+            total = sum(row.fields.get(columns[0], 0.0) for row in rows)
+            return [{"columns": ["time", "sum"], "values": [[0, total]]}]
+        rows = sorted(
+            (row for row in rows if any(column in row.fields for column in columns)),
+            key=lambda row: row.time_ns,
+        )
+        if limit := _LIMIT.search(match["where"]):
+            rows = rows[: int(limit[1])]
+        if not rows:
+            return []
         return [
             {
                 "name": match["name"],
                 "columns": ["time", *columns],
                 "values": [
                     [r.time_ns, *({**dict(r.tags), **r.fields}.get(c) for c in columns)]
-                    for r in sorted(rows, key=lambda row: row.time_ns)
+                    for r in rows
                 ],
             }
         ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+import re
+import time
 import tracemalloc
 from typing import Any
 
@@ -19,6 +21,7 @@ from custom_components.ha_ingestor.store.query import (
     count_values_by_day,
     list_measurements,
     list_tag_keys,
+    next_time,
     oldest_time,
     read_points,
 )
@@ -282,8 +285,92 @@ def test_what_there_is(client: InfluxClient) -> None:
     assert list_measurements(client) == ["other", "states"]
     assert list_tag_keys(client, "states") == ["area", "entity_id"]
     assert list_tag_keys(client, "missing") == []
-    assert oldest_time(client, "states") == 1_000
     assert oldest_time(client, "missing") is None
+
+
+@pytest.mark.parametrize("near", [None, 0, 1, 2, 40, 5_000])
+@pytest.mark.parametrize("field", [None, "value"])
+def test_the_oldest_row_is_found_wherever_it_is(
+    client: InfluxClient, field: str | None, near: int | None
+) -> None:
+    day_ns = 86_400 * 10**9
+    near_ns = None if near is None else near * day_ns
+    client.write(
+        b"".join(
+            f"rare,room=r{at} value={at} {at}\n".encode()
+            for at in (day_ns + 5, 30 * day_ns, 20_000 * day_ns, 80_000 * day_ns)
+        ),
+        is_gzip=False,
+    )
+
+    def ask() -> int | None:
+        return oldest_time(client, "rare", field=field, near_ns=near_ns)
+
+    assert ask() == day_ns + 5
+    client.delete("rare", tags={}, start_ns=0, end_ns=2 * day_ns)
+    assert ask() == 30 * day_ns
+    client.delete("rare", tags={}, start_ns=0, end_ns=31 * day_ns)
+    assert ask() == 20_000 * day_ns
+    client.delete("rare", tags={}, start_ns=0, end_ns=20_001 * day_ns)
+    # What lies in the future is a row as well.
+    assert ask() == 80_000 * day_ns
+    client.delete("rare", tags={}, start_ns=0, end_ns=80_001 * day_ns)
+    assert ask() is None
+
+
+def test_a_row_without_the_field_is_passed_over(client: InfluxClient) -> None:
+    client.write(b"rare other=1 5\nrare value=1 7\n", is_gzip=False)
+
+    assert oldest_time(client, "rare", field="value") == 7
+    assert oldest_time(client, "rare") == 5
+
+
+def test_the_oldest_row_is_looked_for_in_short_spans(
+    client: InfluxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server opens all shards of a span at once, which a year brings down."""
+    day_ns = 86_400 * 10**9
+    now_ns = time.time_ns()
+    first_ns = now_ns - 360 * day_ns
+    client.write(f"year value=1 {first_ns}\n".encode(), is_gzip=False)
+    asked: list[tuple[int, int]] = []
+    execute = client.execute
+
+    def spy(statement: str, **arguments: Any) -> list[Series]:
+        if found := re.search(r"time >= (-?\d+) AND time < (-?\d+)", statement):
+            asked.append((int(found[1]), int(found[2])))
+        return execute(statement, **arguments)
+
+    monkeypatch.setattr(client, "execute", spy)
+
+    assert oldest_time(client, "year") == first_ns
+    assert asked[-1][1] - asked[-1][0] < 125 * day_ns
+    assert 5 < len(asked) < 40
+
+    asked.clear()
+    assert oldest_time(client, "year", near_ns=first_ns - 1) == first_ns
+    assert [end - start for start, end in asked] == [day_ns]
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        ((0, 50), None),
+        ((0, 4_000), 1_000),
+        ((1_000, 4_000), 1_000),
+        ((1_001, 1 << 60), 2_000),
+        ((9_000, 1 << 60), None),
+        ((5, 5), None),
+    ],
+)
+def test_the_next_row(
+    client: InfluxClient, span: tuple[int, int], expected: int | None
+) -> None:
+    client.write(b"rare value=1 1000\nrare value=1 2000\n", is_gzip=False)
+
+    found = next_time(client, "rare", field="value", start_ns=span[0], end_ns=span[1])
+
+    assert found == expected
 
 
 @pytest.mark.parametrize("row", [["x", 1], [1, "x"]], ids=["time", "count"])
@@ -304,4 +391,4 @@ def test_an_oldest_row_without_a_time_is_refused(
     monkeypatch.setattr(client, "execute", lambda *args, **kwargs: [series])
 
     with pytest.raises(StoreProtocolError):
-        oldest_time(client, "m")
+        oldest_time(client, "m", near_ns=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 import datetime as dt
+from types import MappingProxyType
 from typing import Any
 
 import probatio
@@ -18,6 +19,7 @@ from custom_components.ha_ingestor.views.manager import ViewManager
 from custom_components.ha_ingestor.views.query import ViewFilter, ViewPage
 from devlib.influxd import InfluxServer
 from homeassistant.components.energy.data import async_get_manager
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import (
     HomeAssistantError,
@@ -286,17 +288,14 @@ async def test_what_is_about_the_home_needs_all_of_it(
     user = hass_read_only_user
     # Read-only users may see all entities.
     assert (await ask(hass, ROOMS, user=user))["rows"]
-    scopes = {row["scope"] for row in (await ask(hass, COSTS, user=user))["rows"]}
-    assert scopes == {"entity", "home"}
+    [row] = (await ask(hass, COSTS, user=user))["rows"]
+    assert (row["scope"], row["kwh"]) == ("home", 1.0)
 
     allow(user, "sensor.oven", "binary_sensor.hall")
 
-    for name in (ROOMS, "monthly_room_activity", "daily_carbon_summary"):
+    for name in (ROOMS, "monthly_room_activity", "daily_carbon_summary", COSTS):
         with pytest.raises(Unauthorized):
             await ask(hass, name, user=user)
-    rows = (await ask(hass, COSTS, user=user))["rows"]
-    assert {row["scope"] for row in rows} == {"entity"}
-    assert {row["entity_id"] for row in rows} == {"sensor.oven"}
 
 
 async def test_the_home_is_what_the_energy_dashboard_says(
@@ -308,10 +307,34 @@ async def test_the_home_is_what_the_energy_dashboard_says(
 
     await refresh(hass, home, views=[COSTS], full=True)
 
-    rows = (await ask(hass, COSTS))["rows"]
-    homes = [row for row in rows if row["scope"] == "home"]
+    answer = await ask(hass, COSTS)
+    homes = answer["rows"]
+    assert {row["scope"] for row in homes} == {"home"}
     assert sum(row["kwh"] for row in homes) == pytest.approx(1)
     assert sum(row.get("cost", 0) for row in homes) == pytest.approx(0.5)
+    assert "note" not in answer
+
+
+@pytest.mark.parametrize("period", ["detail", "month"])
+async def test_where_nothing_measures_the_home_the_answer_says_so(
+    hass: HomeAssistant, home: MockConfigEntry, period: str
+) -> None:
+    await refresh(hass, home)
+
+    answer = await ask(hass, COSTS, period=period)
+
+    assert answer["rows"] == []
+    assert "Set up the Energy dashboard" in answer["note"]
+    assert "note" not in await ask(hass, ENERGY, period=period)
+
+    meter = ConfigSubentry(
+        data=MappingProxyType({"provider": "unknown"}),
+        subentry_type="smart_meter",
+        title="Meter",
+        unique_id=None,
+    )
+    hass.config_entries.async_add_subentry(home, meter)
+    assert "note" not in await ask(hass, COSTS, period=period)
 
 
 async def test_a_user_who_is_gone_sees_nothing(

@@ -236,22 +236,11 @@ def test_months(house: House) -> None:
     assert ask(house, months.name).view is months
 
 
-def test_rows_of_the_home_can_be_left_out(house: House) -> None:
-    view = house.views.get(COSTS)
-    write(
-        house,
-        [
-            view.point({"scope": "home"}, {"kwh": 3.0}, NOW),
-            view.point({"scope": "entity", "entity_id": "sensor.a"}, {"kwh": 1.0}, NOW),
-        ],
-    )
+def test_entities_of_which_there_are_rows(house: House) -> None:
+    write(house, [energy(name, dt.date(2026, 3, 20)) for name in ("b", "a")])
 
-    assert len(ask(house, COSTS).rows) == 2
-    [row] = ask(house, COSTS, has_home=False).rows
-    assert row.tags == {"scope": "entity", "entity_id": "sensor.a"}
-    [row] = ask(house, COSTS, entity_ids=["sensor.a"]).rows
-    assert row.fields == {"kwh": 1.0}
-    assert house.views.entity_ids(COSTS) == ["sensor.a"]
+    assert house.views.entity_ids(ENERGY) == ["sensor.a", "sensor.b"]
+    assert house.views.entity_ids(ENERGY, Period.MONTH) == []
 
 
 def test_the_hour_that_is_there_twice(house: House) -> None:

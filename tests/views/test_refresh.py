@@ -197,34 +197,37 @@ def test_costs_of_hours(house: House) -> None:
     filled(house).views.refresh(work())
 
     rows = [r for r in house.stored(COSTS) if r["time"] == DAY + HOUR]
-    assert only(rows, entity_id="sensor.oven") == {
-        "time": DAY + HOUR,
-        "scope": "entity",
-        "entity_id": "sensor.oven",
-        "device": "Oven",
-        "area": "Kitchen",
-        "hour": 1,
-        "kwh": 1,
-        "cost": 0.5,
-        "carbon_g": 80,
-    }
-    assert only(rows, scope="home") == {
-        "time": DAY + HOUR,
-        "scope": "home",
-        "hour": 1,
-        "kwh": 1,
-        "cost": 0.5,
-    }
+    # Of the home only: of each entity there are days, and the history.
+    assert rows == [
+        {"time": DAY + HOUR, "scope": "home", "hour": 1, "kwh": 1, "cost": 0.5}
+    ]
+
+
+def test_carbon_of_hours(house: House) -> None:
+    house.home_entities = ("sensor.oven",)
+    filled(house).views.refresh(work())
+
+    rows = [r for r in house.stored(COSTS) if r["time"] == DAY + HOUR]
+    assert rows == [
+        {
+            "time": DAY + HOUR,
+            "scope": "home",
+            "hour": 1,
+            "kwh": 1,
+            "cost": 0.5,
+            "carbon_g": 80,
+        }
+    ]
 
 
 def test_several_meters_are_one_home(house: House) -> None:
     house.home_entities = ("sensor.grid", "sensor.oven", "sensor.gone")
     filled(house).views.refresh(work())
 
-    homes = [r for r in house.stored(COSTS) if r["scope"] == "home"]
+    homes = house.stored(COSTS)
     assert sum(r["kwh"] for r in homes) == 5
     assert sum(r.get("cost", 0) for r in homes) == 2.25
-    months = [r for r in house.stored("monthly_energy_cost") if r["scope"] == "home"]
+    months = house.stored("monthly_energy_cost")
     assert {r["hour_of_day"]: r["kwh"] for r in months if r["kwh"]} == {
         "01": 2,
         "02": 3,
@@ -258,7 +261,7 @@ def test_without_the_dashboard_the_smart_meter_counts(house: House) -> None:
 
     house.views.refresh(work())
 
-    homes = [r for r in house.stored(COSTS) if r["scope"] == "home"]
+    homes = house.stored(COSTS)
     assert [(r["kwh"], r["cost"]) for r in homes] == [(1, 0.5), (1, 0.5), (0.5, 0.25)]
 
 
@@ -358,6 +361,7 @@ def test_days_on_which_the_clock_is_set(
     house: House, date: tuple[int, int, int], hours: int
 ) -> None:
     start = local(*date)
+    house.home_entities = ("sensor.oven",)
     house.put([row(start, 1000.0, OVEN), row(start, "on", motion("hall"))])
     house.aggregate(start, start + hours * HOUR)
 
@@ -374,8 +378,12 @@ def test_days_on_which_the_clock_is_set(
     # The hour of the day that is there twice, or not at all.
     counts = [sum(r["hour"] == hour for r in rooms) for hour in range(24)]
     assert counts[2] == hours - 23
-    monthly = [r for r in house.stored("monthly_energy_cost") if r["scope"] == "entity"]
+    monthly = house.stored("monthly_energy_cost")
     assert sum(r["kwh"] for r in monthly) == hours
+    assert only(monthly, hour_of_day="03")["hours"] == 1
+    [month] = house.stored("monthly_room_activity")
+    assert (month["hours"], month["hour_03"], month["occupancy_rate"]) == (hours, 1, 1)
+    assert ("hour_02" in month) is (hours > 23)
 
 
 def test_a_zone_with_a_half_hour(
@@ -396,6 +404,7 @@ def test_a_zone_with_a_half_hour(
 
 
 def test_a_second_refresh_finds_nothing_to_do(house: House) -> None:
+    house.home_entities = ("sensor.grid",)
     first = filled(house, 2).views.refresh(work())
     before = {name: house.stored(name) for name in house.views.names}
 
@@ -411,6 +420,7 @@ def test_a_second_refresh_finds_nothing_to_do(house: House) -> None:
 
 
 def test_only_what_is_proven_is_made(house: House) -> None:
+    house.home_entities = ("sensor.grid",)
     house.put(a_day())
     assert house.views.open_count() == 0
     house.aggregate(DAY, DAY + 2 * HOUR)
@@ -452,6 +462,7 @@ def test_late_rows_are_taken_into_account(house: House) -> None:
 
 
 def test_months_grow_with_their_days(house: House) -> None:
+    house.home_entities = ("sensor.oven",)
     filled(house)
     house.views.refresh(work())
     filled(house, 3)
@@ -474,30 +485,31 @@ def test_months_grow_with_their_days(house: House) -> None:
         "avg_power_w": pytest.approx(6000 / 71),
         "measured_hours": 71,
     }
-    oven = only(house.stored("monthly_energy_cost"), entity_id="sensor.oven")
-    assert oven == {
+    costs = house.stored("monthly_energy_cost")
+    assert only(costs, hour_of_day="01") == {
         "time": start,
-        "scope": "entity",
-        "entity_id": "sensor.oven",
-        "device": "Oven",
-        "area": "Kitchen",
-        "month": "2026-03",
-        "hours": 71,
-        "kwh": 6,
-        "cost": 2.25,
-        "carbon_g": 240,
-    }
-    rooms = house.stored("monthly_room_activity")
-    assert only(rooms, hour_of_day="01") == {
-        "time": start,
-        "area": "Hall",
+        "scope": "home",
         "hour_of_day": "01",
         "month": "2026-03",
         "hours": 3,
-        "motion_count": 3,
-        "occupancy_rate": 0.25,
-        "sensor_count": 1,
+        "kwh": 3,
+        "cost": 1.5,
+        "carbon_g": 240,
     }
+    assert (len(costs), sum(r["hours"] for r in costs)) == (24, 71)
+    assert house.stored("monthly_room_activity") == [
+        {
+            "time": start,
+            "area": "Hall",
+            "month": "2026-03",
+            "hours": 71,
+            "motion_count": 3,
+            "occupancy_rate": pytest.approx(0.75 / 71),
+            "sensor_count": 1,
+            **{f"hour_{hour:02}": 0 for hour in range(24)},
+            "hour_01": 0.25,
+        }
+    ]
     fan = only(house.stored("monthly_device_runtime"), entity_id="switch.fan")
     assert (fan["on_seconds"], fan["state_changes"], fan["days"]) == (9 * 3600, 5, 3)
 

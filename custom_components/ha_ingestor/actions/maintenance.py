@@ -18,6 +18,7 @@ from homeassistant.helpers import config_validation as cv, service
 from homeassistant.util import dt as dt_util
 
 from ..const import (
+    ATTR_ACCEPT_MISSING,
     ATTR_CONFIG_ENTRY_ID,
     ATTR_DRY_RUN,
     DOMAIN,
@@ -37,7 +38,7 @@ from ..errors import (
     TooManyJobsError,
 )
 from ..maintenance.coordinator import StorageHealth
-from ..maintenance.jobs import DRY_RUNS, create_maintenance
+from ..maintenance.jobs import DRY_RUNS, PARAMETER_ACCEPTED, create_maintenance
 from ..maintenance.journal import StoredRecord, to_stored
 from ..maintenance.metrics import RunView, read_runs
 from ..maintenance.storage import HubStorage
@@ -56,6 +57,9 @@ RUN_SCHEMA: Final = probatio.Schema(
         probatio.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
         probatio.Optional(ATTR_DRY_RUN, default=False): cv.boolean,
     }
+)
+MAINTENANCE_SCHEMA: Final = RUN_SCHEMA.extend(
+    {probatio.Optional(ATTR_ACCEPT_MISSING, default=False): cv.boolean}
 )
 READ_SCHEMA: Final = probatio.Schema(
     {probatio.Optional(ATTR_CONFIG_ENTRY_ID): cv.string}
@@ -132,17 +136,17 @@ class HistoryResponse(TypedDict):
 @callback
 def async_setup_maintenance_actions(hass: HomeAssistant) -> None:
     """Register the actions."""
-    for name in (
-        SERVICE_DOWNSAMPLE_HOURLY,
-        SERVICE_DOWNSAMPLE_DAILY,
-        SERVICE_RUN_MAINTENANCE,
+    for name, schema in (
+        (SERVICE_DOWNSAMPLE_HOURLY, RUN_SCHEMA),
+        (SERVICE_DOWNSAMPLE_DAILY, RUN_SCHEMA),
+        (SERVICE_RUN_MAINTENANCE, MAINTENANCE_SCHEMA),
     ):
         service.async_register_admin_service(
             hass,
             DOMAIN,
             name,
             _async_run,
-            schema=RUN_SCHEMA,
+            schema=schema,
             supports_response=SupportsResponse.OPTIONAL,
         )
     for name, handler in (
@@ -212,7 +216,10 @@ async def _async_run(call: ServiceCall) -> ServiceResponse:
     entry = _get_entry(call)
     if call.data[ATTR_DRY_RUN]:
         return cast("ServiceResponse", await _async_dry_run(entry, call.service))
-    job_id = await async_start_job(entry, call.service, {})
+    parameters = {}
+    if call.data.get(ATTR_ACCEPT_MISSING):
+        parameters[PARAMETER_ACCEPTED] = True
+    job_id = await async_start_job(entry, call.service, parameters)
     return cast("ServiceResponse", RunResponse(job_id=job_id))
 
 

@@ -6,7 +6,7 @@ as a whole, only those who may see all of it.
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, NotRequired, TypedDict, cast
 
 import probatio
 
@@ -46,7 +46,9 @@ from ..errors import (
     ViewFilterError,
     ViewUnknownError,
 )
+from ..maintenance.home_energy import async_get_home_entities
 from ..maintenance.jobs import JOB_REFRESH_VIEWS, PARAMETER_FULL, PARAMETER_NAMES
+from ..models import SourceKind
 from ..views.definition import Period, View
 from ..views.manager import ViewManager
 from ..views.query import MAX_LIMIT, MAX_OFFSET, ViewFilter, ViewPage, units_of
@@ -68,6 +70,11 @@ _MAX_CHOSEN: Final = 500
 
 # What `period` may be; what is not the months is what a view is about anyway.
 _DETAIL: Final = "detail"
+_NOTE_NO_HOME: Final = (
+    "Nothing is known to measure the energy of the home. Set up the Energy dashboard"
+    " of Home Assistant with the consumption from the grid, or add a smart meter as a"
+    " source."
+)
 _NAMES: Final = probatio.All(
     cv.ensure_list, [cv.string], probatio.Length(min=1, max=_MAX_CHOSEN)
 )
@@ -112,7 +119,7 @@ class QueryViewResponse(TypedDict):
     """Answer of `query_view`.
 
     Each row has its `start` (local ISO text), its tags and its fields. `next_offset`
-    is None behind the last row.
+    is None behind the last row. A `note` says why there may be none.
     """
 
     view: str
@@ -122,6 +129,7 @@ class QueryViewResponse(TypedDict):
     rows: list[dict[str, str | float | bool]]
     has_more: bool
     next_offset: int | None
+    note: NotRequired[str]
 
 
 @callback
@@ -179,7 +187,6 @@ async def _async_query(call: ServiceCall) -> ServiceResponse:
             areas=_area_names(call.hass, data.get(ATTR_AREA)),
             start_date=cast("date | None", data.get(ATTR_START_DATE)),
             end_date=cast("date | None", data.get(ATTR_END_DATE)),
-            has_home=user is None,
             limit=data[ATTR_LIMIT],
             offset=data[ATTR_OFFSET],
         )
@@ -195,7 +202,20 @@ async def _async_query(call: ServiceCall) -> ServiceResponse:
             translation_key="view_unreadable",
             translation_placeholders={"view": view.name, "error": str(err)},
         ) from err
-    return cast("ServiceResponse", _describe(page, data, call.hass.config.currency))
+    answer = _describe(page, data, call.hass.config.currency)
+    if view.home_tag is not None and not await _async_has_home(call.hass, entry):
+        answer["note"] = _NOTE_NO_HOME
+    return cast("ServiceResponse", answer)
+
+
+async def _async_has_home(hass: HomeAssistant, entry: IngestorConfigEntry) -> bool:
+    """Whether anything measures what the home takes, or may do so."""
+    if await async_get_home_entities(hass) != ():
+        return True
+    return any(
+        subentry.subentry_type == SourceKind.SMART_METER
+        for subentry in entry.subentries.values()
+    )
 
 
 def _describe(

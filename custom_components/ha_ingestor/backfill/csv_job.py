@@ -24,7 +24,7 @@ from .csv_file import CsvPage, CsvValue, FileIdentity, read_page
 from .history import PastPoint
 from .imports import delete_import, delete_imports, get_import_path
 from .recorder_job import EVENT_FIELDS
-from .writer import BackfillWriter, MarkLate
+from .writer import BackfillWriter, Tiers
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -58,13 +58,11 @@ class _Checkpoint(TypedDict):
 class CsvBackfill:
     """Runs the jobs `backfill_csv` of one hub. Event loop only."""
 
-    def __init__(
-        self, hass: HomeAssistant, pipeline: Pipeline, mark_late: MarkLate
-    ) -> None:
+    def __init__(self, hass: HomeAssistant, pipeline: Pipeline, tiers: Tiers) -> None:
         """Serve one pipeline."""
         self._hass = hass
         self._pipeline = pipeline
-        self._mark_late = mark_late
+        self._tiers = tiers
 
     async def async_run(self, job: Job) -> None:
         """Run a job to its end.
@@ -96,7 +94,7 @@ class CsvBackfill:
             self._hass,
             self._pipeline,
             job,
-            mark_late=self._mark_late,
+            tiers=self._tiers,
             is_dry_run=parameters["is_dry_run"],
         )
         try:

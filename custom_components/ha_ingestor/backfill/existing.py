@@ -11,7 +11,7 @@ from typing import Final
 
 from ..const import MEASUREMENT_ACTIVITY
 from ..store.influx.client import InfluxClient
-from ..store.query import MAX_LIMIT, read_points
+from ..store.query import MAX_LIMIT, PAGE_ROWS, read_all_points, read_points
 
 type PointId = tuple[str, int]
 
@@ -21,8 +21,6 @@ _MAX_NAMED_ENTITIES: Final = 200
 # Points further apart than this are asked for one by one, so that a few old ones do
 # not read the years between them.
 _MAX_GAP_NS: Final = 24 * 3600 * 1_000_000_000
-# Rows of one question; they pass by one after another.
-PAGE_ROWS: Final = 200_000
 _EVENT_ENTITY_REGISTRY: Final = "entity_registry_updated"
 
 
@@ -79,7 +77,7 @@ def find_existing(
         StoreError: See `InfluxClient.query`.
     """
     asked: dict[PointId, PointId] = {}
-    by_name = _group(renames)
+    by_name = group_renames(renames)
     for point_id in wanted:
         asked[point_id] = point_id
         asked[name_then(point_id, by_name)] = point_id
@@ -112,7 +110,8 @@ def name_then(point_id: PointId, renames: dict[str, list[Rename]]) -> PointId:
         entity_id, until_ns = rename.old_entity_id, rename.time_ns
 
 
-def _group(renames: Iterable[Rename]) -> dict[str, list[Rename]]:
+def group_renames(renames: Iterable[Rename]) -> dict[str, list[Rename]]:
+    """Return renames by the name that they have led to."""
     grouped: dict[str, list[Rename]] = {}
     for rename in renames:
         grouped.setdefault(rename.entity_id, []).append(rename)
@@ -137,27 +136,19 @@ def _read_ids(
     cluster: list[PointId],
 ) -> Iterator[PointId]:
     entity_ids = sorted({entity_id for entity_id, _ in cluster})
-    start_ns, end_ns = cluster[0][1], cluster[-1][1] + 1
-    is_complete = False
-    while not is_complete:
-        count, from_ns = 0, start_ns
-        for row in read_points(
-            client,
-            measurement,
-            fields=fields,
-            tag_keys=("entity_id",),
-            tags=(
-                {"entity_id": entity_ids}
-                if len(entity_ids) <= _MAX_NAMED_ENTITIES
-                else None
-            ),
-            start_ns=from_ns,
-            end_ns=end_ns,
-            limit=PAGE_ROWS,
-        ):
-            count += 1
-            start_ns = row.time_ns
-            if (entity_id := row.tags.get("entity_id")) is not None:
-                yield entity_id, row.time_ns
-        # The last instant is read again: the limit may have cut it in two.
-        is_complete = count < PAGE_ROWS or start_ns == from_ns
+    for row in read_all_points(
+        client,
+        measurement,
+        fields=fields,
+        tag_keys=("entity_id",),
+        tags=(
+            {"entity_id": entity_ids}
+            if len(entity_ids) <= _MAX_NAMED_ENTITIES
+            else None
+        ),
+        start_ns=cluster[0][1],
+        end_ns=cluster[-1][1] + 1,
+        page_rows=PAGE_ROWS,
+    ):
+        if (entity_id := row.tags.get("entity_id")) is not None:
+            yield entity_id, row.time_ns

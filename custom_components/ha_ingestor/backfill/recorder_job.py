@@ -20,7 +20,7 @@ from .recorder import (
     has_recorder,
 )
 from .statistics import StatisticsBackfill
-from .writer import BackfillWriter, MarkLate
+from .writer import BackfillWriter, Tiers
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -110,13 +110,11 @@ def has_all_states(job: Job) -> bool:
 class RecorderBackfill:
     """Runs the jobs `backfill` of one hub. Event loop only."""
 
-    def __init__(
-        self, hass: HomeAssistant, pipeline: Pipeline, mark_late: MarkLate
-    ) -> None:
+    def __init__(self, hass: HomeAssistant, pipeline: Pipeline, tiers: Tiers) -> None:
         """Serve one pipeline."""
         self._hass = hass
         self._pipeline = pipeline
-        self._mark_late = mark_late
+        self._tiers = tiers
 
     async def async_run(self, job: Job) -> None:
         """Run a job to its end.
@@ -147,7 +145,7 @@ class RecorderBackfill:
             self._hass,
             self._pipeline,
             job,
-            mark_late=self._mark_late,
+            tiers=self._tiers,
             is_dry_run=parameters["is_dry_run"],
         )
         try:

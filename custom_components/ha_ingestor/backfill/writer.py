@@ -5,10 +5,10 @@ is on disk before the job is told that it is done.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set as AbstractSet
 import logging
 import time
-from typing import Final
+from typing import Final, Protocol
 
 from homeassistant.core import HomeAssistant
 
@@ -23,7 +23,14 @@ from ..ingest.records import Record
 from ..jobs.job import Job
 from ..pipeline import Pipeline
 from ..store.influx.client import InfluxClient
-from .existing import PointId, Rename, find_existing, read_renames
+from .existing import (
+    PointId,
+    Rename,
+    find_existing,
+    group_renames,
+    name_then,
+    read_renames,
+)
 from .history import PastPoint
 
 _LOGGER = logging.getLogger(__name__)
@@ -51,16 +58,46 @@ _PASSING: Final = (
 )
 
 
-# Tells the tiers the times of events that are about to be written; gives how many
-# of them come too late to be part of their hours.
-type MarkLate = Callable[[Collection[int]], Awaitable[int]]
+class HeldByTiers(Protocol):
+    """What the tiers hold of points that are not in the raw store."""
+
+    @property
+    def aggregated(self) -> AbstractSet[PointId]:
+        """They are part of rows of hours or days."""
+
+    @property
+    def aside(self) -> AbstractSet[PointId]:
+        """They came too late for that, and are kept as they are."""
+
+
+class Tiers(Protocol):
+    """What a backfill asks the tiers about events, and tells them."""
+
+    def find_held(self, wanted: Mapping[PointId, str]) -> HeldByTiers:
+        """Find what is not in the raw store since its rows are gone; blocking.
+
+        Args:
+            wanted: Points, each with the name that its entity had at its time.
+
+        Raises:
+            StoreError: See `InfluxClient.query`.
+        """
+
+    async def async_mark(
+        self, events: Collection[PointId], *, is_dry_run: bool = False
+    ) -> int:
+        """Say what is about to be written.
+
+        Returns:
+            How many of them come too late to be part of their hours.
+        """
 
 
 class BackfillWriter:
     """Writes the points of one job. Event loop only.
 
     Args:
-        mark_late: Called with what is about to be written.
+        tiers: Know what has gone from the raw store, and where it is now.
         is_dry_run: Count what is missing and write none of it.
     """
 
@@ -70,14 +107,14 @@ class BackfillWriter:
         pipeline: Pipeline,
         job: Job,
         *,
-        mark_late: MarkLate,
+        tiers: Tiers,
         is_dry_run: bool,
     ) -> None:
         """Prepare; the client is made on first use."""
         self._hass = hass
         self._pipeline = pipeline
         self.job = job
-        self._mark_late = mark_late
+        self._tiers = tiers
         self._is_dry_run = is_dry_run
         self._client: InfluxClient | None = None
         self._renames: list[Rename] = []
@@ -115,7 +152,7 @@ class BackfillWriter:
             fields: A stored point of the measurement has at least one of these.
 
         Returns:
-            How many were missing.
+            How many were missing: not there, nor part of an aggregate.
 
         Raises:
             StoreError: What is stored can never be read with these credentials.
@@ -134,15 +171,34 @@ class BackfillWriter:
             if point_id not in existing
         }
         self.job.count("existing", len(points) - len(missing))
+        if missing and measurement == MEASUREMENT_EVENTS:
+            await self._async_leave_out_held(missing)
         self.job.count("missing", len(missing))
+        if missing and measurement == MEASUREMENT_EVENTS:
+            late = await self._tiers.async_mark(missing, is_dry_run=self._is_dry_run)
+            if late:
+                self.job.count("late", late)
         if missing and not self._is_dry_run:
-            if measurement == MEASUREMENT_EVENTS:
-                times_ns = [time_ns for _, time_ns in missing]
-                if late := await self._mark_late(times_ns):
-                    self.job.count("late", late)
             await self._async_put(list(missing.values()))
         await self._async_pause()
         return len(missing)
+
+    async def _async_leave_out_held(self, missing: dict[PointId, Record]) -> None:
+        """Leave out what has gone from the raw store, and is not lost.
+
+        After the raw store was asked: what has gone by then is known to be going.
+        """
+        renames = group_renames(self._renames)
+        names = {point_id: name_then(point_id, renames)[0] for point_id in missing}
+        held = await self._async_ask(lambda _: self._tiers.find_held(names))
+        for point_id in (*held.aggregated, *held.aside):
+            del missing[point_id]
+        for name, held_ids in (
+            ("aggregated", held.aggregated),
+            ("existing", held.aside),
+        ):
+            if held_ids:
+                self.job.count(name, len(held_ids))
 
     async def _async_put(self, records: list[Record]) -> None:
         while self._pipeline.snapshot().backlog_points > MAX_BACKLOG_POINTS:

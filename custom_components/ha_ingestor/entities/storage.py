@@ -42,7 +42,7 @@ class StorageBinarySensorDescription(BinarySensorEntityDescription):
     """A yes or no about the tiers."""
 
     is_on: Callable[[StorageHealth], bool | None]
-    attributes: Callable[[StorageHealth], Mapping[str, Any]] | None = None
+    attributes: Callable[[StorageHealth], Mapping[str, Any]]
 
 
 def _size(

@@ -65,6 +65,8 @@ class ArchiveFlow(ConfigSubentryFlow):
         # What was entered, while packages are installed for it.
         self._waiting: dict[str, Any] | None = None
         self._installation: asyncio.Task[None] | None = None
+        # Of a form that is sent twice, one probe would delete the file of the other.
+        self._probing = asyncio.Lock()
         self._lifecycle_problem = ""
 
     async def async_step_user(
@@ -124,10 +126,10 @@ class ArchiveFlow(ConfigSubentryFlow):
         except ArchiveError as err:
             problem = describe_archive_error(err, service)
             return self._show_target(user_input, problem)
-        if not await self._async_is_installed():
+        if (installation := await self._async_install()) is None:
             self._waiting = user_input
             return await self.async_step_install()
-        found = self._find_installation_problem() or await self._async_probe(
+        found = _find_problem(installation) or await self._async_probe(
             target, get_root(values)
         )
         if found is not None:
@@ -137,27 +139,20 @@ class ArchiveFlow(ConfigSubentryFlow):
 
     # --- packages ---
 
-    async def _async_is_installed(self) -> bool:
-        """Begin to install what is needed; tell whether that has ended."""
-        if self._installation is None:
-            self._installation = self.hass.async_create_task(
+    async def _async_install(self) -> asyncio.Task[None] | None:
+        """Begin to install what is needed; None while that takes its time.
+
+        A form that is sent twice at once waits for the same installation.
+        """
+        if (task := self._installation) is None:
+            task = self._installation = self.hass.async_create_task(
                 async_install_packages(self.hass)
             )
-        await asyncio.wait({self._installation}, timeout=_INSTALL_PATIENCE_S)
-        return self._installation.done()
-
-    def _find_installation_problem(self) -> FormProblem | None:
-        task, self._installation = self._installation, None
-        if task is None:
+        await asyncio.wait({task}, timeout=_INSTALL_PATIENCE_S)
+        if not task.done():
             return None
-        match task.exception():
-            case None:
-                return None
-            case PackagesMissingError() | ArchiveLibraryError() as err:
-                return FormProblem(FIELD_BASE, "not_installed", {"error": str(err)})
-            case err:
-                _LOGGER.error("Unexpected error at an installation", exc_info=err)
-                return FormProblem(FIELD_BASE, "unknown")
+        self._installation = None
+        return task
 
     async def async_step_install(
         self, user_input: dict[str, Any] | None = None
@@ -184,7 +179,8 @@ class ArchiveFlow(ConfigSubentryFlow):
                 bucket.close()
 
         try:
-            await self.hass.async_add_executor_job(probe)
+            async with self._probing:
+                await self.hass.async_add_executor_job(probe)
         except ArchiveError as err:
             return describe_archive_error(err, self._service)
         except Exception as err:  # noqa: BLE001 - whatever it is, the form says so
@@ -286,3 +282,15 @@ class ArchiveFlow(ConfigSubentryFlow):
             },
             last_step=False,
         )
+
+
+def _find_problem(installation: asyncio.Task[None]) -> FormProblem | None:
+    """Return what went wrong at an installation that has ended."""
+    match installation.exception():
+        case None:
+            return None
+        case PackagesMissingError() | ArchiveLibraryError() as err:
+            return FormProblem(FIELD_BASE, "not_installed", {"error": str(err)})
+        case err:
+            _LOGGER.error("Unexpected error at an installation", exc_info=err)
+            return FormProblem(FIELD_BASE, "unknown")

@@ -129,12 +129,13 @@ class SourceFlow(ConfigSubentryFlow):
         """Begin to install what the provider needs; tell whether that has ended."""
         if not source.requirements:
             return True
-        if self._installation is None:
-            self._installation = self.hass.async_create_task(
+        # Kept here as well: a form that is sent twice at once has it taken away.
+        if (task := self._installation) is None:
+            task = self._installation = self.hass.async_create_task(
                 async_install(self.hass, source.requirements)
             )
-        await asyncio.wait({self._installation}, timeout=_INSTALL_PATIENCE_S)
-        return self._installation.done()
+        await asyncio.wait({task}, timeout=_INSTALL_PATIENCE_S)
+        return task.done()
 
     def _find_installation_problem(
         self, source: SourceDescription[Any]

@@ -46,7 +46,11 @@ class Context:
     def __post_init__(self) -> None:
         """Share what reads the stored tiers."""
         stored = StoredRows(
-            self.stores, self.query.entity_ids, run=self.run, archive=self.archive
+            self.stores,
+            self.checkpoint,
+            self.query.entity_ids,
+            run=self.run,
+            archive=self.archive,
         )
         object.__setattr__(self, "stored", stored)
 

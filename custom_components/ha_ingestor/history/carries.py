@@ -39,10 +39,9 @@ def restore(
     """
     if not hours:
         return None
-    carry = restore_carry(hours, start_ns=hours[-1].window.end_ns)
-    if carry is None:
-        return None
-    return _interrupted(carry, hours[-1].window.end_ns, start_ns, interruptions)
+    known_ns = hours[-1].window.end_ns
+    carry = restore_carry(hours, start_ns=known_ns)
+    return _interrupted(carry, known_ns, start_ns, interruptions)
 
 
 def find_carry(
@@ -80,21 +79,35 @@ def find_carry(
     for row in rows:
         aggregator.add(row)
     aggregator.finish()
-    carry = aggregator.carry_out()
-    if carry is None:
-        return None, False
     hour = window_at(Resolution.HOUR, newest_ns, zone)
-    carry = replace(carry, expires_ns=hour.end_ns + duration_ns(MAX_CARRY))
-    is_certain = bool(before) or any(map(_says_all, rows))
-    return _interrupted(carry, newest_ns, start_ns, interruptions), is_certain
+    carry = _interrupted(
+        aggregator.carry_out(),
+        newest_ns,
+        start_ns,
+        interruptions,
+        expires_ns=hour.end_ns + duration_ns(MAX_CARRY),
+    )
+    return carry, bool(before) or any(map(_says_all, rows))
 
 
 def _interrupted(
-    carry: Carry, known_ns: int, start_ns: int, interruptions: Sequence[int]
-) -> Carry:
-    """Let what is carried end where it was interrupted after it was known."""
+    carry: Carry | None,
+    known_ns: int,
+    start_ns: int,
+    interruptions: Sequence[int],
+    *,
+    expires_ns: int | None = None,
+) -> Carry | None:
+    """Let what is carried end where it was interrupted after it was known.
+
+    Args:
+        expires_ns: Until when it holds if nothing interrupts it; None for what it
+            says itself.
+    """
     ends = [at_ns for at_ns in interruptions if known_ns <= at_ns < start_ns]
-    return replace(carry, expires_ns=min([carry.expires_ns, *ends]))
+    return carry and replace(
+        carry, expires_ns=min([expires_ns or carry.expires_ns, *ends])
+    )
 
 
 def tells_report(hours: Iterable[Aggregate]) -> bool:

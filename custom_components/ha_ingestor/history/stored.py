@@ -11,6 +11,9 @@ from ..errors import StoreMissingError, StoreQueryError, StoreTimeoutError
 from ..models import FieldValue, Point
 from ..retention.archive import ArchiveJob
 from ..retention.archive_read import read_archive
+from ..retention.checkpoint import Checkpoint
+from ..retention.ledger import Ledger
+from ..retention.oldest import oldest_row
 from ..retention.quantities import Quantity, nature_of
 from ..retention.rows import (
     AVG,
@@ -29,7 +32,7 @@ from ..retention.stores import TierStores
 from ..retention.stream import RowStream, by_group
 from ..retention.tiers import Tier
 from ..retention.windows import NS_PER_DAY, NS_PER_S, Resolution, Window, to_datetime
-from ..store.query import Row, oldest_time
+from ..store.query import Row
 from .run import Run
 
 # Of one entity: start of a window to what is known of it.
@@ -53,6 +56,7 @@ class StoredRows:
     def __init__(
         self,
         stores: TierStores,
+        checkpoint: Checkpoint,
         entity_ids: Sequence[str],
         *,
         run: Run,
@@ -60,6 +64,7 @@ class StoredRows:
     ) -> None:
         """Prepare; nothing is sent yet."""
         self._stores = stores
+        self._checkpoint = checkpoint
         self._entity_ids = tuple(entity_ids)
         self._run = run
         self._archive = archive
@@ -158,7 +163,11 @@ class StoredRows:
         """
         if measurement not in self._oldest:
             try:
-                oldest_ns = oldest_time(self._stores.client(tier), measurement)
+                oldest_ns = oldest_row(
+                    self._stores.client(tier),
+                    self._checkpoint,
+                    Ledger(tier=tier, measurement=measurement),
+                )
             except StoreMissingError:
                 oldest_ns = None
             except StoreQueryError, StoreTimeoutError:

@@ -33,6 +33,7 @@ class StorageIssue(StrEnum):
     STORES_MISSING = "storage_stores_missing"
     RETENTION_TOO_SHORT = "storage_retention_too_short"
     RUN_DISAGREED = "storage_run_disagreed"
+    ROWS_MISSING = "storage_rows_missing"
     RUN_FAILED = "storage_run_failed"
     RUN_SLOW = "storage_run_slow"
 
@@ -41,11 +42,13 @@ _WARNINGS: Final = frozenset(
     {
         StorageIssue.RETENTION_TOO_SHORT,
         StorageIssue.RUN_DISAGREED,
+        StorageIssue.ROWS_MISSING,
         StorageIssue.RUN_SLOW,
     }
 )
 _OF_RUNS: Final = (
     StorageIssue.RUN_DISAGREED,
+    StorageIssue.ROWS_MISSING,
     StorageIssue.RUN_FAILED,
     StorageIssue.RUN_SLOW,
 )
@@ -139,16 +142,29 @@ class StorageIssues:
                 )
                 return
             case Outcome.DISAGREED:
-                self._show_run(
-                    StorageIssue.RUN_DISAGREED,
-                    record,
-                    "\n".join(f"- {text}" for text in record.problems[:_MAX_LISTED]),
-                )
+                self._follow_disagreed(record)
             case Outcome.DONE:
                 self._delete(_name(StorageIssue.RUN_DISAGREED, record.operation))
+                self._delete(_name(StorageIssue.ROWS_MISSING, record.operation))
         self._delete(_name(StorageIssue.RUN_FAILED, record.operation))
         if record.duration_s < SLOW_AFTER.total_seconds():
             self._delete(_name(StorageIssue.RUN_SLOW, record.operation))
+
+    def _follow_disagreed(self, record: RunRecord) -> None:
+        """Show what did not agree; that rows are missing is for a person to decide."""
+        for issue, lines, is_shown in (
+            (
+                StorageIssue.RUN_DISAGREED,
+                record.problems,
+                not record.missing or record.has_disagreed,
+            ),
+            (StorageIssue.ROWS_MISSING, record.missing, record.missing),
+        ):
+            if is_shown:
+                words = "\n".join(f"- {text}" for text in lines[:_MAX_LISTED])
+                self._show_run(issue, record, words)
+            else:
+                self._delete(_name(issue, record.operation))
 
     @callback
     def async_forget_runs(self) -> None:

@@ -57,6 +57,7 @@ JOB_REFRESH_VIEWS: Final = SERVICE_REFRESH_VIEWS
 PARAMETER_AUTOMATIC: Final = "is_automatic"
 PARAMETER_NAMES: Final = "names"  # of views; absent for all
 PARAMETER_FULL: Final = "is_full"  # make all of a view anew
+PARAMETER_ACCEPTED: Final = "has_accepted"  # do not wait for rows that are missing
 
 # What takes longer is shown while it runs, although it was only due.
 _SHOW_AFTER: Final = dt.timedelta(seconds=5)
@@ -65,16 +66,22 @@ _SHOW_AFTER: Final = dt.timedelta(seconds=5)
 _FIGURES_AGE: Final = dt.timedelta(minutes=55)
 type Run = Callable[[Work], RunResult]
 type Step = Callable[[Maintenance], MaintenanceReport]
+# With whether a person has accepted that rows are missing.
+type Decided = Callable[[Maintenance, bool], MaintenanceReport]
 
 
 # What the jobs do, each with what it frees rows of, and what a dry run of it asks.
-_STEPS: Final[Mapping[Operation, tuple[Step, Tier]]] = {
+_STEPS: Final[Mapping[Operation, tuple[Decided, Tier]]] = {
     Operation.DOWNSAMPLE_HOURLY: (
-        lambda maintenance: maintenance.downsample_hourly(),
+        lambda maintenance, has_accepted: maintenance.downsample_hourly(
+            has_accepted=has_accepted
+        ),
         Tier.RAW,
     ),
     Operation.DOWNSAMPLE_DAILY: (
-        lambda maintenance: maintenance.downsample_daily(),
+        lambda maintenance, has_accepted: maintenance.downsample_daily(
+            has_accepted=has_accepted
+        ),
         Tier.HOURLY,
     ),
 }
@@ -181,20 +188,23 @@ class StorageJobs:
         await storage.async_read_figures(_FIGURES_AGE)
 
     async def _async_downsample_hourly(self, job: Job) -> None:
-        await self._async_run(job, [self._step(Operation.DOWNSAMPLE_HOURLY)])
+        await self._async_run(job, [self._step(job, Operation.DOWNSAMPLE_HOURLY)])
 
     async def _async_downsample_daily(self, job: Job) -> None:
-        await self._async_run(job, [self._step(Operation.DOWNSAMPLE_DAILY)])
+        await self._async_run(job, [self._step(job, Operation.DOWNSAMPLE_DAILY)])
 
     async def _async_run_maintenance(self, job: Job) -> None:
-        await self._async_run(job, [self._step(operation) for operation in _STEPS])
+        await self._async_run(job, [self._step(job, operation) for operation in _STEPS])
 
     async def _async_refresh_views(self, job: Job) -> None:
         names: list[str] | None = job.parameters.get(PARAMETER_NAMES)
         is_full = bool(job.parameters.get(PARAMETER_FULL, False))
 
         def refresh(work: Work) -> RunResult:
-            result = self._storage.views.refresh(work, names, is_full)
+            nonlocal is_full
+            # What was made before the server went away is not made once more.
+            is_first, is_full = is_full, False
+            result = self._storage.views.refresh(work, names, is_first)
             return RunResult(
                 records_processed=result.rows_read,
                 records_written=result.rows_written,
@@ -230,9 +240,10 @@ class StorageJobs:
         await storage.async_read_figures(dt.timedelta())
         await self._statistics.async_update()
 
-    def _step(self, operation: Operation) -> tuple[Operation, Run]:
+    def _step(self, job: Job, operation: Operation) -> tuple[Operation, Run]:
         step, tier = _STEPS[operation]
-        return operation, self._create_run(step, tier)
+        has_accepted = bool(job.parameters.get(PARAMETER_ACCEPTED, False))
+        return operation, self._create_run(lambda one: step(one, has_accepted), tier)
 
     def _create_run(self, step: Step, tier: Tier) -> Run:
         """Return a run of a step; rows that it deletes are of a tier."""
@@ -255,7 +266,7 @@ def create_maintenance(storage: HubStorage, work: Work) -> Maintenance:
         now_ns=time.time_ns,
         settled_until_ns=storage.settled_until_ns,
         activity_age=storage.options.activity_age,
-        refresh_views=lambda: views.refresh(work).rows_written,
+        refresh_views=lambda: views.refresh(work),
         feeds=lambda ledger: (*views.feeds(ledger), *archive.feeds(ledger)),
         guards=lambda ledger: (*views.guards(ledger), *archive.guards(ledger)),
     )
@@ -283,6 +294,7 @@ def to_result(
         "days deleted": sum(one.days for one in report.expired),
         "values deleted": deleted,
         "late": sum(one.late_rows for one in report.expired),
+        "days accepted": report.accepted,
     }
     return RunResult(
         records_processed=counts["rows read"],
@@ -290,6 +302,7 @@ def to_result(
         records_deleted=deleted,
         storage_freed_bytes=round(deleted * per_value),
         has_disagreed=any(one.disagreements for one in report.downsampled),
+        missing=report.missing,
         problems=report.problems,
         notes=tuple(one.storage_note for one in report.expired if one.storage_note),
         counts={name: number for name, number in counts.items() if number},

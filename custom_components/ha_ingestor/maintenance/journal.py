@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
@@ -15,7 +15,11 @@ _SAVE_DELAY_S: Final = 10.0
 
 
 class StoredRecord(TypedDict):
-    """A record as it is on disk, and as diagnostics show it."""
+    """A record as it is on disk, and as diagnostics show it.
+
+    Attributes:
+        missing, has_disagreed: Not in records of earlier versions.
+    """
 
     operation: str
     outcome: str
@@ -26,6 +30,8 @@ class StoredRecord(TypedDict):
     records_deleted: int
     storage_freed_bytes: int
     problems: list[str]
+    missing: NotRequired[list[str]]
+    has_disagreed: NotRequired[bool | None]
     error: str | None
 
 
@@ -120,6 +126,8 @@ def to_stored(record: RunRecord) -> StoredRecord:
         records_deleted=record.records_deleted,
         storage_freed_bytes=record.storage_freed_bytes,
         problems=list(record.problems),
+        missing=list(record.missing),
+        has_disagreed=record.has_disagreed,
         error=record.error,
     )
 
@@ -136,6 +144,8 @@ def from_stored(stored: StoredRecord) -> RunRecord:
         records_deleted=stored["records_deleted"],
         storage_freed_bytes=stored["storage_freed_bytes"],
         problems=tuple(stored["problems"]),
+        missing=tuple(stored.get("missing", ())),
+        has_disagreed=stored.get("has_disagreed"),
         error=stored["error"],
     )
 

@@ -21,7 +21,8 @@ class Outcome(StrEnum):
 
     DONE = "done"
     CANCELLED = "cancelled"
-    DISAGREED = "disagreed"  # rows that could not be verified were kept
+    # Rows that could not be verified were kept, or rows that were are missing.
+    DISAGREED = "disagreed"
     FAILED = "failed"
 
 
@@ -37,6 +38,9 @@ class RunRecord:
             operation counts them.
         storage_freed_bytes: Of the server's disk; an estimate.
         problems: What a person should know, the first ones; without secrets.
+        missing: Days of which something else has deleted rows; the first ones.
+        has_disagreed: Whether what was read back was not what it should be; None
+            where that is not known beside the outcome.
         error: Why it failed; None if it did not.
     """
 
@@ -49,6 +53,8 @@ class RunRecord:
     records_deleted: int = 0
     storage_freed_bytes: int = 0
     problems: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = field(default=())
+    has_disagreed: bool | None = None
     error: str | None = None
 
     @property

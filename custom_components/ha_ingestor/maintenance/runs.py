@@ -53,6 +53,7 @@ class RunResult:
 
     Attributes:
         has_disagreed: Whether something was kept because it could not be verified.
+        missing: Days of which rows are missing that were verified; the first ones.
         problems: What a person should know, the first ones; without secrets.
         notes: What may be said as well, and is no problem.
         counts: More that it did, in words of its kind.
@@ -63,6 +64,7 @@ class RunResult:
     records_deleted: int = 0
     storage_freed_bytes: int = 0
     has_disagreed: bool = False
+    missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -148,7 +150,8 @@ def create_record(
     elif error is not None:
         outcome = Outcome.FAILED
     else:
-        outcome = Outcome.DISAGREED if result.has_disagreed else Outcome.DONE
+        is_bad = result.has_disagreed or bool(result.missing)
+        outcome = Outcome.DISAGREED if is_bad else Outcome.DONE
     return RunRecord(
         operation=operation,
         outcome=outcome,
@@ -159,6 +162,8 @@ def create_record(
         records_deleted=result.records_deleted,
         storage_freed_bytes=result.storage_freed_bytes,
         problems=result.problems,
+        missing=result.missing,
+        has_disagreed=result.has_disagreed,
         error=error,
     )
 

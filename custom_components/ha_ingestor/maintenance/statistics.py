@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import datetime as dt
 from functools import partial
+from itertools import takewhile
 import logging
 import math
 from typing import TYPE_CHECKING, Final
@@ -144,13 +145,13 @@ class EnergyStatistics:
         """Return the id of a statistic of this hub."""
         entry = self._storage.entry
         slug = slugify(entry.title) or DOMAIN
-        for other in self._hass.config_entries.async_entries(DOMAIN):
-            if other.entry_id == entry.entry_id:
-                break
-            if slugify(other.title) == slug:
-                # Of two hubs of one name the older one has it.
-                slug = f"{slug}_{entry.entry_id[-8:].lower()}"
-                break
+        older = takewhile(
+            lambda other: other.entry_id != entry.entry_id,
+            self._hass.config_entries.async_entries(DOMAIN),
+        )
+        if slug in {slugify(other.title) or DOMAIN for other in older}:
+            # Of two hubs of one name the older one has it.
+            slug = f"{slug}_{entry.entry_id[-8:].lower()}"
         return f"{DOMAIN}:{slug}_{series.key}"
 
     async def async_update(self, *, is_full: bool = False) -> int:
@@ -220,10 +221,17 @@ class EnergyStatistics:
             known = await self._async_read_known(series, at_s, at_s + CHUNK_S)
             if known:
                 return known[0].total - known[0].state
-        return last.total
+        # The clock was ahead of now by more than a quarter of a year.
+        return last.total - last.state
 
     def _oldest(self, _: Work) -> int | None:
-        return oldest_time(self._storage.tiers.client(Tier.DAILY), HOURLY_COST.name)
+        made = self._storage.checkpoint.verified(HOURLY_COST.ledger)
+        return oldest_time(
+            self._storage.tiers.client(Tier.DAILY),
+            HOURLY_COST.name,
+            field="kwh",
+            near_ns=made[0][0] if made else None,
+        )
 
     def _read_hours(
         self, series: Series, span: tuple[int, int], work: Work

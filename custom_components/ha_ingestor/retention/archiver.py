@@ -28,7 +28,6 @@ from ..store.query import (
     count_values,
     count_values_by_day,
     list_measurements,
-    oldest_time,
 )
 from .archive import DaySource, archive_day, remove_leftovers
 from .archive_ledgers import ARCHIVED, archive_ledger
@@ -37,8 +36,10 @@ from .archive_stage import ArchiveResult, DayRows, Stage, touched_days
 from .checkpoint import Checkpoint
 from .deletion import Deletion
 from .keys import Month
+from .ledger import Ledger
 from .manifest import ArchiveEntry
 from .monthly import roll_up_month, stale_months
+from .oldest import oldest_row
 from .stores import TierStores
 from .tiers import Tier, longest_age
 from .transfer import Plan, Transfer, exact_differences
@@ -147,7 +148,10 @@ class Archiver:
         client = self._stores.client(tier)
         present = set(list_measurements(client))
         measurements = tuple(name for name in ARCHIVED[tier] if name in present)
-        oldest = [oldest_time(client, name) for name in measurements]
+        oldest = [
+            oldest_row(client, self._checkpoint, Ledger(tier=tier, measurement=name))
+            for name in measurements
+        ]
         known = [time_ns for time_ns in oldest if time_ns is not None]
         until_ns, delete_until_ns = self._due_until(tier)
         if not known or until_ns is None:

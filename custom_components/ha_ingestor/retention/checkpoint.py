@@ -40,6 +40,7 @@ from .ledger import (
     forget_span,
     key_of,
     names_of,
+    read_first_segment_ns,
     read_removed,
     read_removed_entities,
     read_segments,
@@ -241,6 +242,36 @@ class Checkpoint:
         """List what verified windows in a span were made from, oldest first."""
         with self._transaction() as db:
             return read_segments(db, ledger, span)
+
+    def accept_counts(
+        self, ledger: Ledger, span: Span, counts: Mapping[int, int]
+    ) -> None:
+        """Record that verified windows have other source rows than they had.
+
+        Args:
+            counts: Start of a segment in the span to its field values.
+
+        Raises:
+            RetentionUnverifiedError: Something has become dirty; nothing is recorded.
+        """
+        with self._transaction() as db:
+            if spans := read_unverified(db, ledger, span):
+                raise RetentionUnverifiedError(
+                    "Rows have come since they were verified", tuple(spans)
+                )
+            db.executemany(
+                f"UPDATE segment SET value_count = ? WHERE {OF_LEDGER}"  # noqa: S608
+                " AND start_ns = ?",
+                [(count, *key_of(ledger), start) for start, count in counts.items()],
+            )
+
+    def first_segment_ns(self, ledger: Ledger) -> int | None:
+        """Return when the oldest rows began that windows were made from.
+
+        None if none were. Some of them may be gone.
+        """
+        with self._transaction() as db:
+            return read_first_segment_ns(db, ledger)
 
     # --- what has to be done again ---
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import datetime as dt
 from typing import Final
 
-from ..store.query import list_measurements, oldest_time
+from ..store.query import list_measurements
 from .carries import ENTITY_ID, EntityCarries
 from .checkpoint import Checkpoint
 from .daily import DaysRun, DaysTask
@@ -21,6 +21,7 @@ from .interruptions import Interruption, read_interruptions
 from .ledger import Ledger
 from .ledgers import ENTITY_LEDGERS, ledgers_of
 from .made import MAX_DISAGREEMENTS, MadeWindows
+from .oldest import oldest_row
 from .open_windows import OpenWindows, find_open
 from .series import FIELD, SourceHours, series_tags
 from .spans import Span, overlap
@@ -128,7 +129,8 @@ class Downsampler:
             if source.measurement in names
         ]
         oldest = {
-            source: oldest_time(client, source.measurement) for source, _ in present
+            source: oldest_row(client, self._checkpoint, source)
+            for source, _ in present
         }
         if resolution is Resolution.HOUR:
             self._read_interruptions(names, list(oldest.items()), until_ns)
@@ -276,7 +278,7 @@ class Downsampler:
                 ledger=part.ledger,
                 open=part.open,
                 oldest_ns=until_ns if part.oldest_ns is None else part.oldest_ns,
-                oldest_hour_ns=oldest_time(hourly, part.target.measurement),
+                oldest_hour_ns=oldest_row(hourly, self._checkpoint, part.target),
                 has_own_gone=bool(gone),
                 until_ns=until_ns,
             ),
@@ -342,7 +344,7 @@ class Downsampler:
                 target=part.target,
                 raw_ledger=raw_ledger,
                 open=part.open,
-                oldest_raw_ns=oldest_time(raw, raw_ledger.measurement),
+                oldest_raw_ns=oldest_row(raw, self._checkpoint, raw_ledger),
                 by=(ENTITY_ID,)
                 if is_event
                 else series_tags(hourly, part.ledger.measurement),

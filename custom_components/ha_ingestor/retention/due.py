@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import datetime as dt
 
-from ..store.query import oldest_time
 from .checkpoint import Checkpoint
 from .ledger import Ledger, by_day
 from .ledgers import ENTITY_LEDGERS
+from .oldest import oldest_row
 from .spans import subtract
 from .stores import TierStores
 from .stream import RowStream
@@ -59,7 +59,9 @@ class DueDays:
         Raises:
             StoreError: See `InfluxClient.query`.
         """
-        oldest_ns = oldest_time(self._stores.client(self._tier), ledger.measurement)
+        oldest_ns = oldest_row(
+            self._stores.client(self._tier), self._checkpoint, ledger
+        )
         segments = self._checkpoint.segments(ledger, (0, self._now_ns))
         starts = [segment.start_ns for segment in segments[:1]]
         if oldest_ns is not None:

@@ -6,9 +6,10 @@ A history that was imported may begin ten years before the home's own.
 from collections.abc import Sequence
 
 from ..store.influx.client import InfluxClient
-from ..store.influx.influxql import build_condition, quote_identifier
+from ..store.query import next_time
 from .checkpoint import Checkpoint
 from .ledger import Ledger
+from .oldest import common_field
 from .spans import Span, subtract
 from .windows import Window
 from .work import Work
@@ -77,13 +78,11 @@ class EmptyTimes:
 
     def _find_next_row(self, since_ns: int) -> int:
         """Return when the next row is; the end of the run if there is none."""
-        name = quote_identifier(self._ledger.measurement)
-        condition = build_condition(start_ns=since_ns, end_ns=self._until_ns)
-        answer = self._client.execute(
-            f"SELECT * FROM {name}{condition.clause} ORDER BY time ASC LIMIT 1",  # noqa: S608 - quoted
-            params=condition.params,
+        at_ns = next_time(
+            self._client,
+            self._ledger.measurement,
+            field=common_field(self._ledger),
+            start_ns=since_ns,
+            end_ns=self._until_ns,
         )
-        times = [row[0] for series in answer for row in series.rows]
-        return min(
-            (at_ns for at_ns in times if isinstance(at_ns, int)), default=self._until_ns
-        )
+        return self._until_ns if at_ns is None else at_ns

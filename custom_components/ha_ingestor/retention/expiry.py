@@ -17,27 +17,24 @@ from ..errors import (
     RetentionMismatchError,
     RetentionUnverifiedError,
 )
-from ..store.influx.client import InfluxClient
 from ..store.query import (
     count_values,
-    count_values_by_day,
     list_measurements,
-    oldest_time,
 )
 from .checkpoint import Checkpoint
-from .deletion import Deletion
+from .deletion import Deletion, DeletionProof
 from .due import DueDay, DueDays
 from .kept import KeptDays
 from .ledger import Ledger
 from .ledgers import (
     ENTITY_LEDGERS,
-    EVENTS_LEDGER,
-    FORECAST_MEASUREMENTS,
     ledgers_of,
 )
 from .managed import Guards, ManagedExpiry
-from .recount import MAX_PROBLEMS, Recount
-from .spans import Span, subtract
+from .missing import LedgerDay, MissingRows, describe_missing
+from .plain import PlainExpiry
+from .recount import Recount
+from .spans import Span
 from .stores import TierStores
 from .tiers import Age, Tier
 from .trusted import TRUSTED_DAYS, trusted_now_ns
@@ -46,9 +43,7 @@ from .windows import (
     Resolution,
     Window,
     deletable_utc_days,
-    duration_ns,
     to_datetime,
-    utc_day_start,
     windows_between,
 )
 from .work import Work
@@ -60,8 +55,6 @@ _OF_NOW: Final = {
     MEASUREMENT_ACTIVITY,
     *(ledger.measurement for ledger in ledgers_of(Tier.RAW)),
 }
-# Days that are asked about in one question.
-_DAYS_AT_ONCE: Final = 31
 
 _NOT_VERIFIED: Final = (
     "it is not aggregated yet, or what was stored did not agree; the next run tries"
@@ -71,7 +64,6 @@ _HAS_CHANGED: Final = "rows have come since it was aggregated; the next run take
 _HAS_SHRUNK: Final = (
     "it has fewer rows than were aggregated, so something else has deleted some"
 )
-_IS_NEEDED: Final = "it is needed to aggregate hours that are still open"
 _IS_SLOW: Final = "the server has not deleted all of it yet; the next run goes on"
 
 
@@ -123,6 +115,8 @@ class Expiry:
 
     Attributes:
         problems: What a person should know that is not about a day due to go.
+        missing: Days with fewer values than were verified, and how many.
+        accepted: How many of them count with what is left; see `accept_missing`.
     """
 
     def __init__(
@@ -146,8 +140,12 @@ class Expiry:
         self._guards = guards
         self._deletion = Deletion(stores, checkpoint, pause=work.pause)
         self._managed = ManagedExpiry(stores, checkpoint, work=work, guards=guards)
+        self._plain = PlainExpiry(stores, checkpoint, work=work, guards=guards)
         self._early = _Tally()  # what was moved aside before the windows were made
         self.problems: list[str] = []
+        self.missing: dict[LedgerDay, str] = {}
+        self.accepted = 0
+        self._accepting: set[Tier] = set()
 
     def resume(self) -> int:
         """Go on with deletions that were cut off; how many there were.
@@ -187,9 +185,42 @@ class Expiry:
                 # What is counted while windows are made again must not go after it.
                 self._move_leftovers_of_entities(ledger)
                 grown += recount.run(ledger)
-        room = max(MAX_PROBLEMS - len(self.problems), 0)
-        self.problems += recount.problems[:room]
+        self.missing |= recount.missing
         return sorted(grown)
+
+    def accept_missing(self, tier: Tier) -> None:
+        """Take what is left of days with missing rows for all there is.
+
+        Of those that cannot be taken so, it is told why.
+
+        Args:
+            tier: Of days that a recount of this one has found, or that are found when
+                they are due to go.
+
+        Raises:
+            StoreError: See `InfluxClient.query`.
+        """
+        self._accepting.add(tier)
+        for ledger, day_ns in sorted(self.missing):
+            if ledger.tier is tier:
+                self._accept(ledger, day_ns)
+
+    def forget_run(self) -> None:
+        """Begin anew with what is told, and with what was accepted."""
+        self.problems.clear()
+        self.missing.clear()
+        self.accepted = 0
+        self._accepting.clear()
+
+    def _accept(self, ledger: Ledger, day_ns: int) -> bool:
+        self._work.check()
+        rows = MissingRows(self._stores, self._checkpoint, work=self._work)
+        if (reason := rows.accept(ledger, day_ns)) is None:
+            del self.missing[ledger, day_ns]
+            self.accepted += 1
+            return True
+        self.missing[ledger, day_ns] += f"; it cannot be accepted: {reason}"
+        return False
 
     def raw(self, *, is_dry_run: bool = False) -> ExpiryResult:
         """Delete raw rows, activity and forecasts that are old enough.
@@ -240,7 +271,14 @@ class Expiry:
             if not is_dry_run:
                 self._move_leftovers(ledger, now_ns, tally)
         if tier is Tier.RAW:
-            self._expire_plain(now_ns, tally, is_dry_run=is_dry_run)
+            days, values = self._plain.run(
+                tally.kept,
+                now_ns=now_ns,
+                activity_age=self._activity_age,
+                is_dry_run=is_dry_run,
+            )
+            tally.days += days
+            tally.values_deleted += values
         return tally.result(*_clock_notes(clock_ns, now_ns))
 
     def _present(self, tier: Tier) -> list[Ledger]:
@@ -309,7 +347,7 @@ class Expiry:
     def _delete_day(self, ledger: Ledger, day: DueDay, tally: _Tally) -> None:
         """Delete a day; one that is not proven stays, and keeps no other."""
         try:
-            proof = self._deletion.prove(ledger, day.day_ns, entity_ids=day.entity_ids)
+            proof = self._prove(ledger, day)
             tally.values_deleted += self._deletion.delete(proof)
             tally.days += 1
         except RetentionUnverifiedError:
@@ -318,6 +356,23 @@ class Expiry:
             tally.kept.add(ledger.measurement, day.day_ns, _HAS_SHRUNK)
         except RetentionLeftoverError:
             tally.kept.add(ledger.measurement, day.day_ns, _IS_SLOW)
+
+    def _prove(self, ledger: Ledger, day: DueDay) -> DeletionProof:
+        try:
+            return self._deletion.prove(ledger, day.day_ns, entity_ids=day.entity_ids)
+        except RetentionMismatchError:
+            # A recount leaves out what is in a window that has lost rows elsewhere.
+            is_new = (ledger, day.day_ns) not in self.missing
+            if is_new:
+                (words,) = describe_missing([(ledger, day.day_ns)])
+                self.missing[ledger, day.day_ns] = (
+                    f"{words} has fewer values than were verified: something else has"
+                    " deleted rows"
+                )
+            is_asked = is_new and ledger.tier in self._accepting
+            if not is_asked or not self._accept(ledger, day.day_ns):
+                raise
+        return self._deletion.prove(ledger, day.day_ns, entity_ids=day.entity_ids)
 
     def _count_day(self, ledger: Ledger, day: DueDay, tally: _Tally) -> None:
         """Count what would go of a day; nothing is changed, no window marked."""
@@ -371,68 +426,6 @@ class Expiry:
             for removal in self._checkpoint.removals()
             if removal.ledger == ledger
         }
-
-    # --- rows that only have an age ---
-
-    def _expire_plain(self, now_ns: int, tally: _Tally, *, is_dry_run: bool) -> None:
-        client = self._stores.client(Tier.RAW)
-        raw_age = self._stores.ages.raw
-        ages: dict[str, Age] = dict.fromkeys(FORECAST_MEASUREMENTS, raw_age)
-        ages[MEASUREMENT_ACTIVITY] = self._activity_age
-        for measurement, age in ages.items():
-            if age is None:
-                continue
-            end_ns = utc_day_start(now_ns - duration_ns(age))
-            for day_ns, count in self._days_with_rows(client, measurement, end_ns):
-                self._work.check()
-                if is_dry_run:
-                    left = 0
-                elif measurement == MEASUREMENT_ACTIVITY and self._is_needed(day_ns):
-                    tally.kept.add(measurement, day_ns, _IS_NEEDED)
-                    continue
-                else:
-                    left = _delete_plain(client, measurement, day_ns)
-                tally.days += 1
-                tally.values_deleted += count - left
-
-    def _days_with_rows(
-        self, client: InfluxClient, measurement: str, end_ns: int
-    ) -> Iterator[tuple[int, int]]:
-        """List the UTC days with rows: start of the day, field values."""
-        oldest_ns = oldest_time(client, measurement)
-        if oldest_ns is None:
-            return
-        start_ns = utc_day_start(oldest_ns)
-        while start_ns < end_ns:
-            until_ns = min(start_ns + _DAYS_AT_ONCE * NS_PER_DAY, end_ns)
-            counts = count_values_by_day(
-                client, measurement, start_ns=start_ns, end_ns=until_ns
-            )
-            yield from sorted(counts.items())
-            start_ns = until_ns
-
-    def _is_needed(self, day_ns: int) -> bool:
-        """Whether the starts of Home Assistant on a day have yet to be looked at.
-
-        Hours are aggregated with what happened to Home Assistant in them.
-        """
-        client = self._stores.client(Tier.RAW)
-        span = (day_ns, day_ns + NS_PER_DAY)
-        gone = self._checkpoint.removed(EVENTS_LEDGER, span)
-        return any(
-            count_values(
-                client, EVENTS_LEDGER.measurement, start_ns=part[0], end_ns=part[1]
-            )
-            for part in subtract(self._checkpoint.unverified(EVENTS_LEDGER, span), gone)
-        )
-
-
-def _delete_plain(client: InfluxClient, measurement: str, day_ns: int) -> int:
-    """Delete a day of a measurement that is not aggregated; how much is left."""
-    span = (day_ns, day_ns + NS_PER_DAY)
-    client.delete(measurement, tags={}, start_ns=span[0], end_ns=span[1])
-    # Cloud deletes after it has answered; what is left then goes with the next run.
-    return count_values(client, measurement, start_ns=span[0], end_ns=span[1])
 
 
 def _clock_notes(clock_ns: int, now_ns: int) -> Iterator[str]:

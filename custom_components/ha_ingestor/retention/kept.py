@@ -1,6 +1,7 @@
 """Why days stay that are old enough to go, in words for a person."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 from .windows import NS_PER_DAY, to_datetime
@@ -23,9 +24,9 @@ class KeptDays:
     def lines(self) -> tuple[str, ...]:
         """Return what a person should read, the first of it."""
         lines = [
-            f"{measurement} of {_describe(first_ns, last_ns)} stays: {reason}"
+            f"{measurement} of {words} stays: {reason}"
             for (measurement, reason), days in self._days.items()
-            for first_ns, last_ns in _runs(days)
+            for words in describe_days(days)
         ]
         if len(lines) > MAX_KEPT:
             rest = len(lines) - MAX_KEPT + 1
@@ -33,7 +34,12 @@ class KeptDays:
         return tuple(lines)
 
 
-def _runs(days: list[int]) -> list[tuple[int, int]]:
+def describe_days(days: Iterable[int]) -> list[str]:
+    """Return UTC days as a person reads them; those in a row are one."""
+    return [_describe(first_ns, last_ns) for first_ns, last_ns in _runs(days)]
+
+
+def _runs(days: Iterable[int]) -> list[tuple[int, int]]:
     """Join days that follow each other: first and last of each run."""
     runs: list[tuple[int, int]] = []
     for day_ns in sorted(set(days)):

@@ -153,6 +153,15 @@ def read_segments(db: sqlite3.Connection, ledger: Ledger, span: Span) -> list[Se
     ]
 
 
+def read_first_segment_ns(db: sqlite3.Connection, ledger: Ledger) -> int | None:
+    """Return when the oldest segment with values begins; None if there is none."""
+    found: int | None = db.execute(
+        f"SELECT min(start_ns) FROM segment WHERE {OF_LEDGER} AND value_count > 0",  # noqa: S608
+        key_of(ledger),
+    ).fetchone()[0]
+    return found
+
+
 def read_spans(
     db: sqlite3.Connection, table: str, ledger: Ledger, span: Span | None = None
 ) -> list[Span]:

@@ -4,21 +4,35 @@ Every run begins with what an earlier one has left, and can be ended anywhere: w
 is not done is found again by the next one. Blocking, for threads.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 import datetime as dt
-from typing import Final
+import itertools
+from typing import Final, Protocol
 
 from .checkpoint import Checkpoint
 from .downsample import Downsampler, DownsampleResult
 from .expiry import Expiry, ExpiryResult
 from .ledger import Ledger
+from .missing import MAX_LINES, describe_missing
 from .stores import TierStores
 from .tiers import Age, Tier
 from .windows import GRACE, Resolution, duration_ns
 from .work import Work
 
 _GRACE_NS: Final = duration_ns(GRACE)
+
+
+class Refreshed(Protocol):
+    """What a refresh of the views has done."""
+
+    @property
+    def rows_written(self) -> int:
+        """Rows that were new or different."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What stays open, and why; the first ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +42,17 @@ class MaintenanceReport:
     Attributes:
         refreshed: Rows of views, as their refresh counts them.
         problems: What a person should know: what disagreed, and what stays and why.
+        missing: Days with fewer rows than were verified, and how many; the first
+            ones. They stay until a person has decided.
+        accepted: Days of which that was decided in this run.
     """
 
     downsampled: tuple[DownsampleResult, ...] = ()
     expired: tuple[ExpiryResult, ...] = ()
     refreshed: int = 0
     problems: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    accepted: int = 0
 
 
 @dataclass(slots=True)
@@ -43,6 +62,7 @@ class _Collected:
     downsampled: tuple[DownsampleResult, ...] = ()
     expired: tuple[ExpiryResult, ...] = ()
     refreshed: int = 0
+    problems: tuple[str, ...] = ()  # of the views
 
 
 class Maintenance:
@@ -52,8 +72,8 @@ class Maintenance:
         now_ns: The time.
         settled_until_ns: Everything older has left the buffer.
         activity_age: How long activity is kept.
-        refresh_views: Makes views anew where that is needed; returns how many rows
-            it has written. None where there are none.
+        refresh_views: Makes views anew where that is needed. None where there are
+            none.
         feeds: Views that are made from the rows of a ledger.
         guards: Those of them that need the rows themselves.
     """
@@ -68,7 +88,7 @@ class Maintenance:
         now_ns: Callable[[], int],
         settled_until_ns: Callable[[], int],
         activity_age: Age,
-        refresh_views: Callable[[], int] | None = None,
+        refresh_views: Callable[[], Refreshed] | None = None,
         feeds: Callable[[Ledger], Iterable[Ledger]] = lambda _: (),
         guards: Callable[[Ledger], Iterable[Ledger]] = lambda _: (),
     ) -> None:
@@ -104,11 +124,15 @@ class Maintenance:
             (0.1, self._aggregate_days),
         )
 
-    def downsample_hourly(self, *, is_dry_run: bool = False) -> MaintenanceReport:
+    def downsample_hourly(
+        self, *, is_dry_run: bool = False, has_accepted: bool = False
+    ) -> MaintenanceReport:
         """Take raw rows on to the hourly tier, and delete those that are old.
 
         Args:
             is_dry_run: Only say what would be done.
+            has_accepted: A person has said that rows which are missing are not to be
+                waited for; see `MissingRows`.
 
         Raises:
             RetentionCancelledError: It was asked to stop.
@@ -121,10 +145,13 @@ class Maintenance:
             (0.08, self._recount_raw),
             (0.55, self._aggregate_hours),
             (0.15, self._refresh),
+            *self._accepting(Tier.RAW, has_accepted=has_accepted),
             (0.2, self._expire_raw),
         )
 
-    def downsample_daily(self, *, is_dry_run: bool = False) -> MaintenanceReport:
+    def downsample_daily(
+        self, *, is_dry_run: bool = False, has_accepted: bool = False
+    ) -> MaintenanceReport:
         """Take hourly rows on to the daily tier, and delete those that are old.
 
         See `downsample_hourly`.
@@ -136,10 +163,13 @@ class Maintenance:
             (0.08, self._recount_hourly),
             (0.55, self._aggregate_days),
             (0.15, self._refresh),
+            *self._accepting(Tier.HOURLY, has_accepted=has_accepted),
             (0.2, self._expire_hourly),
         )
 
-    def run_all(self, *, is_dry_run: bool = False) -> MaintenanceReport:
+    def run_all(
+        self, *, is_dry_run: bool = False, has_accepted: bool = False
+    ) -> MaintenanceReport:
         """Do both, one after the other; see `downsample_hourly`."""
         if is_dry_run:
             return self._run(
@@ -156,6 +186,8 @@ class Maintenance:
             (0.03, self._recount_hourly),
             (0.1, self._aggregate_days),
             (0.15, self._refresh),
+            *self._accepting(Tier.RAW, has_accepted=has_accepted),
+            *self._accepting(Tier.HOURLY, has_accepted=has_accepted),
             (0.15, self._expire_raw),
             (0.05, self._expire_hourly),
         )
@@ -166,7 +198,7 @@ class Maintenance:
         A step that fails ends the run: the next ones build on it.
         """
         self._done = _Collected()
-        self._expiry.problems.clear()
+        self._expiry.forget_run()
         at = 0.0
         for share, step in steps:
             self._work.check()
@@ -182,9 +214,13 @@ class Maintenance:
             downsampled=done.downsampled,
             expired=done.expired,
             refreshed=done.refreshed,
+            accepted=self._expiry.accepted,
+            missing=describe_missing(self._expiry.missing),
             problems=(
                 *self._expiry.problems,
+                *itertools.islice(self._expiry.missing.values(), MAX_LINES),
                 *(line for one in done.downsampled for line in one.disagreements),
+                *done.problems,
                 *(line for one in done.expired for line in one.kept),
             ),
         )
@@ -221,7 +257,15 @@ class Maintenance:
     def _refresh(self) -> None:
         if self._refresh_views is not None:
             self._work.report(0.0, "Refresh views")
-            self._done.refreshed += self._refresh_views()
+            refreshed = self._refresh_views()
+            self._done.refreshed += refreshed.rows_written
+            self._done.problems += refreshed.problems
+
+    def _accepting(
+        self, tier: Tier, *, has_accepted: bool
+    ) -> Iterator[tuple[float, Callable[[], None]]]:
+        if has_accepted:
+            yield 0.0, lambda: self._expiry.accept_missing(tier)
 
     def _expire_raw(self) -> None:
         self._work.report(0.0, "Delete raw rows")

@@ -9,9 +9,10 @@ import datetime as dt
 from typing import Final
 
 from ..errors import StoreQueryError, StoreUnsupportedError
-from ..store.query import count_values, oldest_time
+from ..store.query import count_values
 from .checkpoint import Checkpoint
 from .ledger import Ledger
+from .oldest import oldest_row
 from .stores import TierStores
 from .tiers import Age, Tier
 from .windows import NS_PER_DAY, duration_ns, utc_day_start
@@ -83,7 +84,9 @@ class ManagedExpiry:
     def _oldest_open(self, ledger: Ledger, now_ns: int) -> int | None:
         """Return the oldest instant whose rows are needed; None if there is none."""
         try:
-            first_ns = oldest_time(self._stores.client(ledger.tier), ledger.measurement)
+            first_ns = oldest_row(
+                self._stores.client(ledger.tier), self._checkpoint, ledger
+            )
         except StoreQueryError:
             # 3.x does not look through all of its files in one query.
             verified = self._checkpoint.verified(ledger)

@@ -15,6 +15,7 @@ from ..store.influx.client import InfluxClient
 from ..store.query import count_values, count_values_by_day
 from .checkpoint import Checkpoint
 from .ledger import Ledger, Segment, by_day
+from .missing import LedgerDay
 from .spans import Span, merge, overlap, subtract
 from .stores import TierStores
 from .tiers import Tier
@@ -23,15 +24,13 @@ from .work import Work
 
 # Days that are asked about in one question: of raw rows it counts some seconds.
 _DAYS_AT_ONCE: Final = 14
-# What is told: a person needs the first ones.
-MAX_PROBLEMS: Final = 20
 
 
 class Recount:
     """Compares what is stored with what was verified; on one thread at a time.
 
     Attributes:
-        problems: Days with fewer values than were verified.
+        missing: Days with fewer values than were verified, and how many.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Recount:
         self._work = work
         self._now_ns = now_ns
         self._too_short: dict[Tier, dt.timedelta] | None = None
-        self.problems: list[str] = []
+        self.missing: dict[LedgerDay, str] = {}
 
     def run(self, ledger: Ledger) -> list[Span]:
         """Count the rows of a ledger's verified windows that are still there.
@@ -138,9 +137,9 @@ class Recount:
         if found > expected:
             return self._reopen(client, ledger, part, segments)
         is_lost = found < expected and not self._was_dropped(ledger, part, found)
-        if is_lost and len(self.problems) < MAX_PROBLEMS:
+        if is_lost:
             day = to_datetime(part[0]).date().isoformat()
-            self.problems.append(
+            self.missing[ledger, utc_day_start(part[0])] = (
                 f"{ledger.measurement} of {day} ({ledger.tier}) has {found} values,"
                 f" but {expected} were verified: something else has deleted rows"
             )

@@ -67,8 +67,8 @@ class View:
         also_of: Ledgers of other rows that go into it, if there are any.
         make: Makes the rows of a chunk.
         monthly: Name of the view that has the months of this one.
-        home_tag: Tag and value of rows about the whole home, which only those may
-            see who may see all entities.
+        home_tag: Tag and value of rows about the whole home. They are made of the
+            meters of their time, and stay when these are others.
     """
 
     name: str

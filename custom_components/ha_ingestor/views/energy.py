@@ -46,7 +46,6 @@ _DEVICE_TAGS: Final = (ENTITY_ID, DEVICE, AREA)
 _HOUR: Final = "hour"
 _HOUR_OF_DAY: Final = "hour_of_day"
 _FIELD: Final = "field"
-_SCOPE_ENTITY: Final = "entity"
 _SCOPE_HOME: Final = "home"
 _W_PER_KW: Final = 1_000.0
 _S_PER_H: Final = 3_600.0
@@ -131,28 +130,27 @@ def _make_monthly(chunk: Chunk) -> Made:
 
 
 def _make_hourly_cost(chunk: Chunk) -> Made:
-    points: list[Point] = []
-    home: dict[int, list[Row]] = {}
-    seen: set[int] = set()
-    for row in chunk.aggregates(HOURLY_LEDGER, by=(ENTITY_ID,), tags=_MEASURED):
-        seen.add(row.time_ns)
-        if (kwh := number(row, ENERGY)) is None:
-            continue
-        fields = _known(kwh=kwh, cost=number(row, COST), carbon_g=number(row, CARBON))
-        tags = {**row.tags, SCOPE: _SCOPE_ENTITY}
-        point = HOURLY_COST.point(tags, _with_hour(chunk, fields, row), row.time_ns)
-        points.append(point)
-        if row.tags[ENTITY_ID] in (chunk.home_entities or ()):
-            home.setdefault(row.time_ns, []).append(
-                Row(time_ns=row.time_ns, tags={}, fields=fields)
-            )
-    for time_ns, rows in sorted(_home_rows(chunk, home).items()):
-        sums = _with_hour(chunk, _sums(rows, "kwh", "cost", "carbon_g"), rows[0])
-        points.append(HOURLY_COST.point({SCOPE: _SCOPE_HOME}, sums, time_ns))
-    return Made(points=points, seen=frozenset(seen))
+    """Make the hours of the home.
+
+    Those of each entity would be most of what all views hold, and for ever: of an
+    entity the days are kept, and the history has its hours.
+    """
+    home = _home_rows(chunk)
+    points = [
+        HOURLY_COST.point(
+            {SCOPE: _SCOPE_HOME},
+            {
+                _HOUR: float(chunk.local(time_ns).hour),
+                **_sums(rows, "kwh", "cost", "carbon_g"),
+            },
+            time_ns,
+        )
+        for time_ns, rows in sorted(home.items())
+    ]
+    return Made(points=points, seen=frozenset(home))
 
 
-def _home_rows(chunk: Chunk, measured: dict[int, list[Row]]) -> dict[int, list[Row]]:
+def _home_rows(chunk: Chunk) -> dict[int, list[Row]]:
     """Return what the home took, of all hours in which all of it is still known."""
     if chunk.home_entities is None:
         return {}
@@ -164,9 +162,20 @@ def _home_rows(chunk: Chunk, measured: dict[int, list[Row]]) -> dict[int, list[R
         for entity_id in chunk.home_entities
         for span in chunk.checkpoint.removed(HOURLY_COST.reads, chunk.span, entity_id)
     ]
-    return {
-        time_ns: rows for time_ns, rows in measured.items() if not is_in(time_ns, gone)
-    }
+    found: dict[int, list[Row]] = {}
+    for row in chunk.aggregates(
+        HOURLY_LEDGER,
+        by=(ENTITY_ID,),
+        tags={ENTITY_ID: tuple(sorted(chunk.home_entities))},
+    ):
+        kwh = number(row, ENERGY)
+        if kwh is None or is_in(row.time_ns, gone):
+            continue
+        fields = _known(kwh=kwh, cost=number(row, COST), carbon_g=number(row, CARBON))
+        found.setdefault(row.time_ns, []).append(
+            Row(time_ns=row.time_ns, tags={}, fields=fields)
+        )
+    return found
 
 
 def _read_meters(chunk: Chunk) -> dict[int, list[Row]]:
@@ -196,34 +205,22 @@ def _read_meters(chunk: Chunk) -> dict[int, list[Row]]:
     }
 
 
-def _with_hour(
-    chunk: Chunk, fields: dict[str, FieldValue], row: Row
-) -> dict[str, FieldValue]:
-    return {_HOUR: float(chunk.local(row.time_ns).hour), **fields}
-
-
 def _make_monthly_cost(chunk: Chunk) -> Made:
-    """Make the months: one row of each entity, of the home one per hour of the day.
-
-    With the hours of all entities a year would be tens of thousands of rows.
-    """
+    """Make the months: one row per hour of the day."""
     points: list[Point] = []
-    rows = chunk.rows(daily(HOURLY_COST.name), by=(SCOPE, ENTITY_ID))
-    for (scope, _), group in itertools.groupby(
-        rows, key=lambda row: (row.tags[SCOPE], row.tags.get(ENTITY_ID))
-    ):
-        by_hour: dict[str, list[Row]] = {}
-        for row in group:
-            hour = f"{round(number(row, _HOUR) or 0.0):02}"
-            by_hour.setdefault(hour if scope == _SCOPE_HOME else "", []).append(row)
-        for hour, same in sorted(by_hour.items()):
-            fields: dict[str, FieldValue] = {
-                "month": chunk.month,
-                "hours": float(len(same)),
-                **_sums(same, "kwh", "cost", "carbon_g"),
-            }
-            labels = {**same[-1].tags, _HOUR_OF_DAY: hour}
-            points.append(MONTHLY_COST.point(labels, fields, chunk.start_ns))
+    by_hour: dict[str, list[Row]] = {}
+    home = {SCOPE: _SCOPE_HOME}
+    for row in chunk.rows(daily(HOURLY_COST.name), by=(SCOPE,), tags=home):
+        hour = f"{round(number(row, _HOUR) or 0.0):02}"
+        by_hour.setdefault(hour, []).append(row)
+    for hour, same in sorted(by_hour.items()):
+        fields: dict[str, FieldValue] = {
+            "month": chunk.month,
+            "hours": float(len(same)),
+            **_sums(same, "kwh", "cost", "carbon_g"),
+        }
+        tags = {**home, _HOUR_OF_DAY: hour}
+        points.append(MONTHLY_COST.point(tags, fields, chunk.start_ns))
     return Made(points=points, seen=frozenset({chunk.start_ns} if points else ()))
 
 
@@ -286,9 +283,9 @@ MONTHLY_ENERGY: Final = View(
 HOURLY_COST: Final = View(
     name="energy_cost_hourly",
     period=Period.HOUR,
-    tags=(SCOPE, *_DEVICE_TAGS),
+    tags=(SCOPE,),
     fields={_HOUR: NO_UNIT, "kwh": _KWH, "cost": CURRENCY, "carbon_g": _GRAMS},
-    identity=(SCOPE, ENTITY_ID),
+    identity=(SCOPE,),
     reads=HOURLY_LEDGER,
     # A day that is verified has all of its hours, also where nobody remembers how
     # they were made.
@@ -301,7 +298,7 @@ HOURLY_COST: Final = View(
 MONTHLY_COST: Final = View(
     name="monthly_energy_cost",
     period=Period.MONTH,
-    tags=(SCOPE, *_DEVICE_TAGS, _HOUR_OF_DAY),
+    tags=(SCOPE, _HOUR_OF_DAY),
     fields={
         "month": NO_UNIT,
         "hours": _HOURS,
@@ -309,7 +306,7 @@ MONTHLY_COST: Final = View(
         "cost": CURRENCY,
         "carbon_g": _GRAMS,
     },
-    identity=(SCOPE, ENTITY_ID, _HOUR_OF_DAY),
+    identity=(SCOPE, _HOUR_OF_DAY),
     reads=daily(HOURLY_COST.name),
     made_after=(HOURLY_COST.ledger,),
     make=_make_monthly_cost,

@@ -49,7 +49,6 @@ class ViewFilter:
         start_date, end_date: Local dates, both inclusive; None for about a month of
             days and hours, or a year of months, until today.
         period: `MONTH` for the months of a view instead of its days or hours.
-        has_home: Whether rows about the whole home are wanted.
         limit: Rows at most.
         offset: Rows to pass over.
     """
@@ -60,7 +59,6 @@ class ViewFilter:
     start_date: dt.date | None = None
     end_date: dt.date | None = None
     period: Period | None = None
-    has_home: bool = True
     limit: int = 1_000
     offset: int = 0
 
@@ -236,11 +234,8 @@ def _conditions(
             asked[name] = sorted(values)
         else:
             sifted[name] = frozenset(values)
-    home = None if wanted.has_home else view.home_tag
 
     def is_wanted(row: Row) -> bool:
-        if home is not None and row.tags.get(home[0]) == home[1]:
-            return False
         return all(row.tags.get(name) in values for name, values in sifted.items())
 
     return asked, is_wanted

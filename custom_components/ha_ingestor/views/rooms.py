@@ -335,26 +335,32 @@ def _points_of(
 
 
 def _make_monthly(chunk: Chunk) -> Made:
+    """Make the months: one row of each room, with its usual day in it.
+
+    With rows of each hour of the day a year would be thousands of them.
+    """
     points: list[Point] = []
     rows = chunk.rows(daily(ROOM_ACTIVITY.name), by=(AREA,))
     for area, group in itertools.groupby(rows, key=lambda row: row.tags[AREA]):
+        hours = list(group)
         by_hour: dict[int, list[Row]] = {}
-        for row in group:
+        for row in hours:
             by_hour.setdefault(round(number(row, "hour") or 0.0), []).append(row)
-        for hour, same in sorted(by_hour.items()):
-            fields: dict[str, FieldValue] = {
-                "month": chunk.month,
-                "hours": float(len(same)),
-                "motion_count": total(number(r, "motion_count") for r in same) or 0.0,
-                "occupancy_rate": (
-                    total(number(r, "occupancy_rate") for r in same) or 0.0
-                )
-                / len(same),
-                "sensor_count": max(number(r, "sensor_count") or 0.0 for r in same),
-            }
-            tags = {AREA: area, "hour_of_day": f"{hour:02}"}
-            points.append(MONTHLY_ROOM_ACTIVITY.point(tags, fields, chunk.start_ns))
+        fields: dict[str, FieldValue] = {
+            "month": chunk.month,
+            "hours": float(len(hours)),
+            "motion_count": total(number(r, "motion_count") for r in hours) or 0.0,
+            "occupancy_rate": _rate(hours),
+            "sensor_count": max(number(r, "sensor_count") or 0.0 for r in hours),
+            **{_HOUR_RATES[hour]: _rate(same) for hour, same in by_hour.items()},
+        }
+        points.append(MONTHLY_ROOM_ACTIVITY.point({AREA: area}, fields, chunk.start_ns))
     return Made(points=points, seen=frozenset({chunk.start_ns} if points else ()))
+
+
+def _rate(hours: Sequence[Row]) -> float:
+    rates = (number(row, "occupancy_rate") for row in hours)
+    return (total(rates) or 0.0) / len(hours)
 
 
 _FIELDS: Final = {
@@ -362,6 +368,8 @@ _FIELDS: Final = {
     "occupancy_rate": NO_UNIT,
     "sensor_count": NO_UNIT,
 }
+# Fields of a month: the occupancy rate of each hour of the day.
+_HOUR_RATES: Final = tuple(f"hour_{hour:02}" for hour in range(24))
 
 ROOM_ACTIVITY: Final = View(
     name="hourly_room_activity",
@@ -377,9 +385,14 @@ ROOM_ACTIVITY: Final = View(
 MONTHLY_ROOM_ACTIVITY: Final = View(
     name="monthly_room_activity",
     period=Period.MONTH,
-    tags=(AREA, "hour_of_day"),
-    fields={"month": NO_UNIT, "hours": NO_UNIT, **_FIELDS},
-    identity=(AREA, "hour_of_day"),
+    tags=(AREA,),
+    fields={
+        "month": NO_UNIT,
+        "hours": NO_UNIT,
+        **_FIELDS,
+        **dict.fromkeys(_HOUR_RATES, NO_UNIT),
+    },
+    identity=(AREA,),
     reads=daily(ROOM_ACTIVITY.name),
     made_after=(ROOM_ACTIVITY.ledger,),
     make=_make_monthly,
