@@ -16,6 +16,7 @@ from .influxd import InfluxServerError
 from .processes import StateFolder
 from .settings import DEFAULT_DATABASE, DEV, DevelopError
 from .source_pictures import SOURCE_NAMES, show_sources
+from .storage_pictures import STORAGE_NAMES, show_storage
 from .studio import IMAGES, ROW_COUNT, ROWS_PER_SECOND, Studio, open_studio
 
 _HUB_NAMES: Final = (
@@ -35,7 +36,7 @@ _HUB_NAMES: Final = (
     "repair",
     "repair-done",
 )
-_NAMES: Final = (*_HUB_NAMES, *SOURCE_NAMES)
+_NAMES: Final = (*_HUB_NAMES, *SOURCE_NAMES, *STORAGE_NAMES)
 _INTEGRATION: Final = f"/config/integrations/integration/{HUB_DOMAIN}"
 _SECOND_DATABASE: Final = "cottage"
 _PREVIEWED: Final = "sensor.kitchen_climate_temperature"
@@ -71,6 +72,7 @@ async def main(names: list[str]) -> int:
             for names_of_tour, tour in (
                 (_HUB_NAMES, _show_hub),
                 (SOURCE_NAMES, show_sources),
+                (STORAGE_NAMES, show_storage),
             ):
                 if wanted.isdisjoint(names_of_tour):
                     continue
@@ -134,7 +136,7 @@ async def _show_set_up(studio: Studio) -> None:
     await frontend.submit("Skip and finish")
     await frontend.dialog.get_by_role("button", name="Skip and finish").click()
     await frontend.settle()
-    await frontend.resize(720)
+    await frontend.resize(880)
     await studio.save("hubs")
 
     row = _find_row(studio, _SECOND_DATABASE)
@@ -210,9 +212,9 @@ async def _show_device(studio: Studio) -> None:
     device_id = next(
         device["id"]
         for device in devices
-        if studio.entry_id in device["config_entries"]
+        if studio.entry_id in device["config_entries"] and device["name"] == "Pipeline"
     )
-    await studio.frontend.open(f"/config/devices/device/{device_id}", height=860)
+    await studio.frontend.open(f"/config/devices/device/{device_id}", height=800)
     await studio.save("device")
 
 

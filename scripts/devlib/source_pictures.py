@@ -183,7 +183,7 @@ async def _plan_absence(studio: Studio) -> None:
 
 async def _show_hub(studio: Studio) -> None:
     """Show the hub with its sources."""
-    await studio.frontend.open(_INTEGRATION, height=1_480)
+    await studio.frontend.open(_INTEGRATION, height=1_560)
     await studio.save("sources")
 
 
