@@ -15,6 +15,7 @@ import pytest_socket
 # Imported before the plugin's own package of this name can be.
 import custom_components  # noqa: F401
 from custom_components.ha_ingestor.const import DOMAIN
+from custom_components.ha_ingestor.maintenance.schedule import StorageSchedule
 from devlib.influxd import InfluxServer
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
@@ -49,6 +50,16 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
 @pytest.fixture(autouse=True)
 def _loopback(socket_enabled: None) -> None:
     """Allow sockets: every server of these tests listens on loopback."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet_nights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no job of the tiers by itself.
+
+    Many tests let hours pass, which would be a night at some times of the day, and a
+    clock that stands still for a test stands still for a job that waits.
+    """
+    monkeypatch.setattr(StorageSchedule, "_start_job", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

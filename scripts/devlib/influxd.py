@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+import random
 import signal
 import socket
 import subprocess
@@ -27,6 +28,9 @@ STOP_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.02
 
 _HOST: Final = "127.0.0.1"
+# Nobody's in particular, and below those that Linux, macOS and Windows give to
+# connections that go out.
+_PORTS: Final = range(20_000, 32_768)
 
 _CONFIG: Final = """\
 reporting-disabled = true
@@ -307,11 +311,15 @@ _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
-    """Give a port on loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a port on loopback that nobody listens on right now.
+
+    Not one that a connection that goes out could get until a server listens there.
+    """
+    # Any order will do in which two programs rarely meet.
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if _is_free(port):
+            return port
+    raise InfluxServerError("All ports are in use")
 
 
 def _is_free(port: int) -> bool:

@@ -38,6 +38,11 @@ from tests.maintenance.storage_kit import (
 NIGHT = ["downsample_daily", "downsample_hourly"]
 
 
+@pytest.fixture(autouse=True)
+def _quiet_nights() -> None:
+    """Let jobs start by themselves: that is what these tests are about."""
+
+
 @pytest.fixture
 def started() -> Iterator[list[str]]:
     """The kinds of the jobs that are started; none of them runs."""
