@@ -62,8 +62,12 @@ async def pass_time(hass: HomeAssistant, at: dt.datetime) -> None:
 
 
 @pytest.fixture
-def noon(hub: MockConfigEntry, freezer: FrozenDateTimeFactory) -> FrozenDateTimeFactory:
-    """A time that is far from any night."""
+async def noon(
+    hass: HomeAssistant, hub: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> FrozenDateTimeFactory:
+    """A time that is far from any night, with nothing planned for one before it."""
+    hass.config_entries.async_update_entry(hub, options={"storage_enabled": False})
+    await hass.async_block_till_done()
     freezer.move_to(dt_util.now().replace(hour=12) + dt.timedelta(days=1))
     return freezer
 
@@ -72,7 +76,7 @@ async def begin(
     hass: HomeAssistant, hub: MockConfigEntry, freezer: FrozenDateTimeFactory
 ) -> None:
     """Plan anew, and let the first minutes pass."""
-    hass.config_entries.async_update_entry(hub, options={"activity_days": 91})
+    hass.config_entries.async_update_entry(hub, options={})
     await hass.async_block_till_done()
     freezer.tick(START_DELAY + dt.timedelta(seconds=1))
     async_fire_time_changed(hass)
