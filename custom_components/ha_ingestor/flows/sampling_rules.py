@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 import math
-from typing import Any, Final, override
+from typing import Any, Final
 
 import probatio
 
@@ -12,7 +12,6 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
-    ObjectSelector,
     ObjectSelectorConfig,
     TextSelector,
 )
@@ -27,6 +26,7 @@ from ..const import (
 )
 from .option_values import is_valid_entity_glob
 from .problems import FormProblemError
+from .row_list import RowListSelector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,26 +67,6 @@ NUMBERS: Final[Mapping[str, _Bounds]] = {
 }
 
 
-class RuleListSelector(ObjectSelector):
-    """A list of rules whose values `parse_sampling` checks.
-
-    The plain selector would say what is wrong with a value, in English, but not in
-    which of the rules.
-    """
-
-    @override
-    def __call__(self, data: Any) -> list[dict[str, Any]]:
-        """Check only that it is a list of rules with known fields."""
-        if not isinstance(data, list) or not all(
-            isinstance(rule, dict) for rule in data
-        ):
-            raise probatio.Invalid("Value should be a list of rules")
-        for key in (key for rule in data for key in rule):
-            if key not in self.config["fields"]:
-                raise probatio.Invalid(f"Field {key} is not allowed")
-        return data
-
-
 def _create_number_selector(bounds: _Bounds) -> NumberSelector:
     # Without its bounds: the browser does not say what is wrong either.
     config = NumberSelectorConfig(mode=NumberSelectorMode.BOX, step="any")
@@ -97,7 +77,7 @@ def _create_number_selector(bounds: _Bounds) -> NumberSelector:
 
 SAMPLING_SCHEMA: Final = probatio.Schema(
     {
-        probatio.Optional(CONF_SAMPLING): RuleListSelector(
+        probatio.Optional(CONF_SAMPLING): RowListSelector(
             ObjectSelectorConfig(
                 multiple=True,
                 translation_key="sampling_rule",

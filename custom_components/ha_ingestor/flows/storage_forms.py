@@ -1,7 +1,7 @@
 """The form of how long data is kept, and how it is read."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, override
+from typing import Any, Final
 
 import probatio
 
@@ -11,7 +11,6 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
-    ObjectSelector,
     ObjectSelectorConfig,
     TextSelector,
     TimeSelector,
@@ -47,30 +46,11 @@ from ..retention.tiers import (
 from ..store.influx.target import ApiVersion
 from .option_forms import FormChanges
 from .problems import FormProblemError
+from .row_list import RowListSelector
 
 # A price of a gigabyte that is higher is one of something else.
 _MAX_PRICE: Final = 1_000
 _OVERRIDE_DAYS: Final = tuple(DAYS_OF_TIER[tier] for tier in OVERRIDABLE)
-
-
-class OverrideListSelector(ObjectSelector):
-    """A list of overrides whose values `read_storage_form` checks.
-
-    The plain selector would say what is wrong with a value, in English, but not in
-    which of the overrides.
-    """
-
-    @override
-    def __call__(self, data: Any) -> list[dict[str, Any]]:
-        """Check only that it is a list of overrides with known fields."""
-        if not isinstance(data, list) or not all(
-            isinstance(item, dict) for item in data
-        ):
-            raise probatio.Invalid("Value should be a list of overrides")
-        for key in (key for item in data for key in item):
-            if key not in self.config["fields"]:
-                raise probatio.Invalid(f"Field {key} is not allowed")
-        return data
 
 
 def _create_days_selector() -> NumberSelector:
@@ -85,7 +65,7 @@ def _create_days_selector() -> NumberSelector:
     )
 
 
-def _create_override_selector() -> OverrideListSelector:
+def _create_override_selector() -> RowListSelector:
     # Without bounds: of a list the browser does not say where they are exceeded.
     days = NumberSelector(
         NumberSelectorConfig(
@@ -94,7 +74,7 @@ def _create_override_selector() -> OverrideListSelector:
             mode=NumberSelectorMode.BOX,
         )
     )
-    return OverrideListSelector(
+    return RowListSelector(
         ObjectSelectorConfig(
             multiple=True,
             translation_key="age_override",
