@@ -31,6 +31,7 @@ from custom_components.ha_ingestor.retention.ledgers import (
     HOURLY_LEDGER,
 )
 from custom_components.ha_ingestor.retention.tiers import Tier
+from custom_components.ha_ingestor.retention.transfer import point_of
 from custom_components.ha_ingestor.retention.windows import to_datetime, to_ns
 from custom_components.ha_ingestor.retention.work import Work
 from devlib.influxd import InfluxServer
@@ -379,3 +380,22 @@ def test_a_daily_row_of_an_hourly_store_that_is_missing(home: Home) -> None:
     rows = home.read(START, START + DAY, Detail.DAY)[OUTSIDE]
 
     assert [(one.source.value, one.values["mean"]) for one in rows] == [("raw", 11.5)]
+
+
+def test_what_a_late_row_says_holds_in_the_hours_after_it(
+    influxdb: InfluxServer, tmp_path: Path
+) -> None:
+    now_ns = START + 3 * DAY + 30 * MINUTE
+    rows = [outside(START, 21.0)]
+    with Home(influxdb, tmp_path, {OUTSIDE: rows}, zone=UTC, now_ns=now_ns) as home:
+        home.aggregate(START, START + 3 * DAY)
+        # As a backfill and the nightly count say it: the hour of the row alone.
+        late = outside(START + DAY, 5.0)
+        home.checkpoint.mark_dirty(EVENTS_LEDGER, (late.time_ns, late.time_ns + 1))
+        home.put([point_of(late, EVENTS_LEDGER.measurement)])
+
+        answer = home.read(START, now_ns, Detail.HOUR)[OUTSIDE]
+
+    means = [dict(one.values)["mean"] for one in answer]
+    assert means[:24] == [21.0] * 24
+    assert means[24:] == [5.0] * 49

@@ -10,7 +10,9 @@ more raw rows is believed.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 import datetime as dt
+from typing import Final
 
+from ..retention.carry import MAX_CARRY
 from ..retention.checkpoint import Checkpoint
 from ..retention.ledgers import DAILY_LEDGER, EVENTS_LEDGER, HOURLY_LEDGER
 from ..retention.spans import Span, merge, overlap, subtract
@@ -18,8 +20,11 @@ from ..retention.windows import (
     Resolution,
     Window,
     day_window,
+    duration_ns,
     window_at,
 )
+
+_MAX_CARRY_NS: Final = duration_ns(MAX_CARRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +97,15 @@ def read_seams(checkpoint: Checkpoint, span: Span) -> Seams:
     Raises:
         CheckpointError: It cannot be read.
     """
+    # What a late row says holds in the hours after it, too.
+    changed = [
+        (dirty.start_ns, dirty.end_ns + _MAX_CARRY_NS)
+        for dirty in checkpoint.dirty(EVENTS_LEDGER)
+    ]
     return Seams(
-        open_hours=checkpoint.unverified(EVENTS_LEDGER, span),
+        open_hours=merge(
+            [*checkpoint.unverified(EVENTS_LEDGER, span), *overlap(changed, [span])]
+        ),
         open_days=checkpoint.unverified(HOURLY_LEDGER, span),
         raw_gone=(),
         hourly_gone=(),
